@@ -1,0 +1,76 @@
+"""The floors of the house: a module imports only from floors below its own."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "wccsim"
+# Lowest first. A module never imports one of its own floor: what two of them share stands lower.
+FLOORS = [
+    "errors",
+    "arith actions files",
+    "located parameters",
+    "network.model",
+    "cli",
+]
+FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
+COUNTING_ONLY = ["analytic", "cost"]
+HEAVY = ("numba", "pandas", "matplotlib", "onnx", "onnxruntime")
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {
+    _name(path): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name != "__main__.py"
+    and path != PACKAGE / "__init__.py"
+    # A package's own __init__ counts as a module once it holds code.
+    and (path.name != "__init__.py" or len(ast.parse(path.read_text()).body) > 1)
+}
+
+
+def imported(module: str) -> Iterator[str]:
+    """Names of the wccsim modules that `module` imports anywhere in its file."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.ImportFrom):
+            wanted = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            wanted = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in wanted:
+            below = name.removeprefix("wccsim.")
+            if below != name:
+                while below and below not in MODULES:
+                    below = below.rpartition(".")[0]
+                if below:
+                    yield below
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down(module: str) -> None:
+    assert module in FLOOR, f"{module} stands on no floor: add it to FLOORS"
+    assert [name for name in imported(module) if FLOOR[name] >= FLOOR[module]] == []
+
+
+def test_every_floor_is_built() -> None:
+    assert set(FLOOR) == set(MODULES)
+
+
+def test_the_two_routes_to_the_counts_never_meet() -> None:
+    """Neither imports the other, directly or through a third."""
+
+    def reach(module: str) -> set[str]:
+        below = set(imported(module))
+        return below.union(*(reach(name) for name in below))
+
+    datapath = {name for name in MODULES if name.startswith("datapath")}
+    counting = [name for name in COUNTING_ONLY if name in MODULES]
+    assert [name for name in counting if reach(name) & datapath] == []
+    assert [name for name in datapath if reach(name) & set(counting)] == []

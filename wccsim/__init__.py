@@ -1,0 +1,38 @@
+"""Bit-exact simulator and hardware cost model of wavelet-compressed convolution.
+
+The house: `network` reads what is to be computed, `analytic` counts it from shapes, `datapath`
+computes it on integers exactly as the hardware would, `codecs` are the rivals, `hardware` and
+`cost` price it, `compare` and `explore` set one against the other, `rtl` is the Verilog, `report`
+prints, `cli` parses. docs/datapath.md is the specification all of them answer to.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+try:
+    __version__ = version("wccsim")
+except PackageNotFoundError:  # a bare checkout, never installed
+    __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from wccsim.errors import WccsimError as WccsimError
+
+_HOME = {
+    "WccsimError": "wccsim.errors",
+}
+
+__all__ = ["WccsimError", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that what only counts never waits for numba."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'wccsim' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,64 @@
+"""Writing files whole or not at all, and naming the inputs a result came from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wccsim.errors import WccsimError
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """A temporary path beside `path` that replaces it when the block ends without an error.
+
+    Raises WccsimError when the folder is missing or may not be written; what stood at `path`
+    before is untouched unless the block succeeds.
+    """
+    path = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    except OSError as problem:
+        raise WccsimError(f"cannot write {path}: {problem.strerror}") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as problem:
+        raise WccsimError(f"cannot write {path}: {problem.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, whole or not at all; "-" is standard output."""
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_bytes(path: Path | str, limit_bytes: int = 1 << 34) -> bytes:
+    """The content of `path`; WccsimError when it is missing, unreadable, a folder or too large."""
+    path = Path(path)
+    try:
+        if path.is_file() and path.stat().st_size > limit_bytes:
+            raise WccsimError(f"{path} has {path.stat().st_size} bytes; at most {limit_bytes} are read")
+        return path.read_bytes()
+    except OSError as problem:
+        raise WccsimError(f"cannot read {path}: {problem.strerror}") from None
+
+
+def sha256_of(path: Path | str) -> str:
+    """Hexadecimal sha256 of the file's content."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()

@@ -1,0 +1,196 @@
+"""The parameters of one WCC layer: one object configures the simulator, the counts and the Verilog.
+
+Widths follow docs/datapath.md; every formula names its section. Shapes are not stored here: each
+method takes what it needs, so one object serves every layer with the same settings.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from wccsim.arith import IntFormat, bit_length_of_count
+from wccsim.errors import WccsimError
+
+HaarVariant = Literal["exact", "orthonormal_floor", "orthonormal_half_up", "orthonormal_half_even", "lifting"]
+Score = Literal["l2", "l1", "max"]
+RequantiseMode = Literal["single", "tflite_double"]
+IndexFormat = Literal["bitmap", "list", "rice"]
+
+HAAR_VARIANTS = (
+    "exact",
+    "orthonormal_floor",
+    "orthonormal_half_up",
+    "orthonormal_half_even",
+    "lifting",
+)
+SCORES = ("l2", "l1", "max")
+REQUANTISE_MODES = ("single", "tflite_double")
+INDEX_FORMATS = ("bitmap", "list", "rice")
+
+MAX_LEVELS = 5
+MAX_SCORE_BITS = 63
+MAX_IN_CHANNELS = 133_144  # docs/datapath.md section 6: C * 127 * 127 stays inside int32
+
+
+def parse_keep(given: object) -> Fraction:
+    """The kept fraction, exact, from a Fraction, int, float, "1/4", "0.25" or "25%".
+
+    A float is read by its decimal text, so 0.1 is one tenth. Refuses anything outside 0 < keep <= 1.
+    """
+    allowed = "keep is a fraction, 0 < keep <= 1, such as 0.25, 1/4 or 25%"
+    try:
+        if isinstance(given, bool) or not isinstance(given, (Fraction, int, float, str)):
+            raise ValueError
+        if isinstance(given, str) and given.strip().endswith("%"):
+            keep = Fraction(given.strip()[:-1]) / 100
+        else:
+            keep = Fraction(repr(given)) if isinstance(given, float) else Fraction(given)
+    except (ValueError, ZeroDivisionError):
+        raise WccsimError(f"keep {given!r} is not a number; {allowed}") from None
+    if not 0 < keep <= 1:
+        raise WccsimError(f"keep {given!r} is out of range; {allowed}")
+    return keep
+
+
+def padded(size: int, levels: int) -> int:
+    """`size` rounded up to a multiple of 2**levels (section 1)."""
+    return -(-size >> levels) << levels
+
+
+def butterflies(positions: int, levels: int) -> int:
+    """Butterflies of one channel: the sum over levels of positions / 4**level."""
+    return sum(positions >> (2 * level) for level in range(1, levels + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class WccParameters:
+    """Everything but the data, the shapes and the scales.
+
+    in_bits: width b of the signed input words (an unsigned u-bit map is carried as b = u + 1).
+    act_bits: width of a kept coefficient after R1. weight_bits: width of a weight.
+    wavelet_bits: width YW of a word after R2. `per_level_shift[l-1]` is added to R1's shift at
+    level l and taken off in R2. `selection` is "exact" or "binned:m", m mantissa bits.
+    """
+
+    keep: Fraction = Fraction(1, 4)
+    levels: int = 3
+    in_bits: int = 8
+    act_bits: int = 8
+    weight_bits: int = 8
+    wavelet_bits: int = 16
+    haar: HaarVariant = "exact"
+    score: Score = "l2"
+    selection: str = "exact"
+    index: IndexFormat = "bitmap"
+    requantise_mode: RequantiseMode = "single"
+    per_level_shift: tuple[int, ...] = ()
+    bias: bool = False
+    relu: bool = False
+    out_unsigned: bool = False
+
+    def __post_init__(self) -> None:
+        _in_range("levels", self.levels, 1, MAX_LEVELS)
+        _in_range("input bits", self.in_bits, 2, 16)
+        _in_range("act_bits after R1", self.act_bits, 2, 8)
+        _in_range("weight_bits", self.weight_bits, 2, 8)
+        _in_range("yw (wavelet bits)", self.wavelet_bits, 8, 16)
+        _one_of("haar", self.haar, HAAR_VARIANTS)
+        _one_of("score", self.score, SCORES)
+        _one_of("requantise mode", self.requantise_mode, REQUANTISE_MODES)
+        _one_of("index", self.index, INDEX_FORMATS)
+        if self.selection != "exact" and not re.fullmatch(r"binned:[0-8]", self.selection):
+            raise WccsimError(
+                f"selection {self.selection!r} is not known; allowed: exact, binned:0 to binned:8"
+            )
+        if not 0 < self.keep <= 1:
+            raise WccsimError(f"keep {self.keep} is out of range; 0 < keep <= 1")
+        if self.per_level_shift and len(self.per_level_shift) != self.levels:
+            raise WccsimError(
+                f"per_level_shift has {len(self.per_level_shift)} entries for {self.levels} levels"
+            )
+        if self.out_unsigned and not self.relu:
+            raise WccsimError("an unsigned output needs relu; allowed without relu: int8")
+
+    @property
+    def mantissa_bits(self) -> int | None:
+        """m of "binned:m", None for exact selection."""
+        return None if self.selection == "exact" else int(self.selection.partition(":")[2])
+
+    def level_shift(self, level: int) -> int:
+        """The extra power of two of R1 at `level` (0 without per_level_shift)."""
+        return self.per_level_shift[level - 1] if self.per_level_shift else 0
+
+    def positions(self, height: int, width: int) -> int:
+        """N: positions of the padded map."""
+        return padded(height, self.levels) * padded(width, self.levels)
+
+    def kept(self, height: int, width: int) -> int:
+        """k = floor(keep * N), refused when 0 (section 3)."""
+        count = math.floor(self.keep * self.positions(height, width))
+        if count < 1:
+            raise WccsimError(
+                f"keep {self.keep} of {self.positions(height, width)} positions keeps none; "
+                "at least one position must be kept"
+            )
+        return count
+
+    def coefficient_bits(self, level: int | None = None) -> int:
+        """Width of a coefficient of `level` (default: the storage word CW of the last; section 2).
+
+        Exact growth adds 2 bits a level, halving 1. Lifting (S-transform: averages keep the range,
+        each difference adds one bit in each direction) holds every band in b + 2 bits.
+        """
+        level = self.levels if level is None else level
+        if self.haar == "exact":
+            return self.in_bits + 2 * level
+        return self.in_bits + level if self.haar.startswith("orthonormal") else self.in_bits + 2
+
+    def alignment_shift(self, level: int) -> int:
+        """Left shift that brings a level-`level` coefficient onto the grid of the last level."""
+        return self.levels - level if self.haar == "exact" else 0
+
+    def score_bits(self, in_channels: int) -> int:
+        """Width of the joint score over `in_channels` channels (section 3)."""
+        word = self.coefficient_bits()
+        if self.score == "l2":
+            return 2 * (word - 1) + bit_length_of_count(in_channels) + 1
+        return word + (bit_length_of_count(in_channels) if self.score == "l1" else 0)
+
+    def accumulator_bits(self, in_channels: int) -> int:
+        """Width of the MAC accumulator (section 6): both operands on their symmetric grids."""
+        return (self.act_bits - 1) + (self.weight_bits - 1) + bit_length_of_count(in_channels) + 1
+
+    def inverse_bits(self) -> int:
+        """Width of the widest word of the inverse (section 7), bias included.
+
+        With Y the greatest word, level L gives 4 Y and each further level adds 3 Y shifted:
+        4 Y at L = 1, 10 Y at L = 2, below 2**(L + 2) Y always.
+        """
+        growth = self.levels + 2 if self.levels >= 2 else 2
+        return self.wavelet_bits + growth + (1 if self.bias else 0)
+
+    def out_format(self) -> IntFormat:
+        """Format of an output word."""
+        return IntFormat(8, signed=not self.out_unsigned)
+
+    def index_bits(self, positions: int, kept: int) -> int:
+        """Bits of the index memory: closed forms for bitmap and list (section 4)."""
+        if self.index == "bitmap":
+            return positions
+        if self.index == "list":
+            return kept * bit_length_of_count(positions)
+        raise WccsimError("the size of a Rice-coded index depends on the data; encode it to know")
+
+
+def _in_range(what: str, given: int, low: int, high: int) -> None:
+    if isinstance(given, bool) or not isinstance(given, int) or not low <= given <= high:
+        raise WccsimError(f"{what} is {given!r}; allowed: integers {low} to {high}")
+
+
+def _one_of(what: str, given: object, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        raise WccsimError(f"{what} is {given!r}; allowed: {', '.join(allowed)}")

@@ -1,0 +1,1 @@
+"""The Verilog of the datapath and the tools that prove it."""
