@@ -7,6 +7,7 @@ ends with exit code 0, or with the N of a trailing `# exit N`.
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,6 +99,11 @@ def test_the_readme_and_ci_use_the_same_commands() -> None:
     script = (ROOT / ".ci" / "run").read_text()
     assert len(commands) == 2
     assert [command for command in commands if command not in script] == []
+
+
+def test_the_picture_of_the_datapath_is_drawn_from_the_parameters() -> None:
+    picture = runpy.run_path(str(ROOT / "docs" / "datapath_picture.py"))
+    assert (ROOT / "docs" / "datapath.svg").read_text(encoding="utf-8") == picture["draw"]()
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:
