@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "wccsim"
 FLOORS = [
     "errors",
     "arith actions files",
-    "located parameters",
+    "located parameters maps",
     "network.model",
     "cli",
 ]
