@@ -12,7 +12,7 @@ FLOORS = [
     "errors",
     "arith actions files",
     "located parameters maps",
-    "network.model cycles",
+    "default_maps network.model cycles",
     "cli",
 ]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
