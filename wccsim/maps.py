@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wccsim.errors import WccsimError
-from wccsim.files import read_bytes
+from wccsim.files import read_bytes, replacing
 
 MAX_BYTES = 1 << 31  # of one unpacked array
 MAX_HEADER_BYTES = 10_000
@@ -88,6 +88,12 @@ def load_map(path: Path | str, *, scale: float | None = None) -> FeatureMap:
         return _feature_map(members, path.stem, sha256)
     except WccsimError as problem:
         raise WccsimError(f"{path}: {problem}") from None
+
+
+def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Write `arrays` as a compressed npz, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)
 
 
 def _members(content: bytes) -> dict[str, npt.NDArray[Any]]:
