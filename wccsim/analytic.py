@@ -14,7 +14,7 @@ from wccsim.parameters import WccParameters, butterflies
 
 RADIX_BITS = 8  # digit of the exact selection's radix passes
 BINS = 1 << RADIX_BITS
-BINNED_SCAN = 512
+BINNED_EXPONENTS = 64  # of the binned selection: leading ones of a score, and zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,9 @@ def _score(plan: _Plan) -> ActionCounts:
         "l1": {"adds": values, "compares": values},
         "max": {"compares": 2 * values},
     }[plan.p.score]
-    # A shift aligns every level but the last: all words but the last level's four bands.
-    aligned = plan.C * (plan.N - 4 * plan.last) if plan.p.haar == "exact" else 0
+    # A shift aligns every band but those on the finest grid: the last level's four (exact), HH_1 (lifting).
+    finest = {"exact": 4 * plan.last, "lifting": plan.level_butterflies[0]}.get(plan.p.haar, plan.N)
+    aligned = plan.C * (plan.N - finest)
     return ActionCounts(
         shifts=aligned,
         coefficient_read_bits=values * plan.coefficient_bits,
@@ -150,7 +151,8 @@ def _select(plan: _Plan) -> ActionCounts:
         passes = -(-plan.score_bits // RADIX_BITS)
         sweeps, adds = passes + 1, BINS * passes
     else:
-        sweeps, adds = 2, BINNED_SCAN
+        assert plan.p.mantissa_bits is not None
+        sweeps, adds = 2, BINNED_EXPONENTS << plan.p.mantissa_bits
     return ActionCounts(
         compares=sweeps * plan.N, adds=adds, score_read_bits=sweeps * plan.N * plan.score_bits
     )
@@ -178,9 +180,13 @@ def _inverse(plan: _Plan) -> ActionCounts:
     # summed, since n_(l-1) = 4 n_l.
     handed_on = plan.O * (plan.B - plan.last)
     word = plan.p.inverse_bits()
+    adds, shifts = 8 * plan.B, 3 * (plan.B - plan.last)
+    if plan.p.haar != "exact":
+        shifts = 4 * plan.B
+        adds += 0 if plan.p.haar in ("orthonormal_floor", "lifting") else 4 * plan.B
     return ActionCounts(
-        adds=8 * plan.B * plan.O + (plan.O * plan.last if plan.p.bias else 0),
-        shifts=3 * plan.O * (plan.B - plan.last),
+        adds=plan.O * (adds + (plan.last if plan.p.bias else 0)),
+        shifts=plan.O * shifts,
         wavelet_read_bits=handed_on * word,
         wavelet_write_bits=handed_on * word,
     )

@@ -138,6 +138,18 @@ class WccParameters:
             )
         return count
 
+    def gain(self, level: int, band: str = "LL") -> int:
+        """g: a coefficient of this sub-band is the orthonormal one of eq. (3) times 2**g (section 2).
+
+        The exact Haar doubles at each level, in every band. The S-transform's mean halves along each
+        axis and its difference does not, so only there the bands of a level differ.
+        """
+        if self.haar == "exact":
+            return level
+        if self.haar == "lifting":
+            return {"LL": -level, "LH": 1 - level, "HL": 1 - level, "HH": 2 - level}[band]
+        return 0
+
     def coefficient_bits(self, level: int | None = None) -> int:
         """Width of a coefficient of `level` (default: the storage word CW of the last; section 2).
 
@@ -149,13 +161,23 @@ class WccParameters:
             return self.in_bits + 2 * level
         return self.in_bits + level if self.haar.startswith("orthonormal") else self.in_bits + 2
 
-    def alignment_shift(self, level: int) -> int:
-        """Left shift that brings a level-`level` coefficient onto the grid of the last level."""
-        return self.levels - level if self.haar == "exact" else 0
+    def alignment_shift(self, level: int, band: str = "LL") -> int:
+        """Left shift that brings a sub-band's coefficients onto the common grid of the score (section 3).
+
+        The common grid is the finest: that of level L (exact), of HH_1 (lifting), of every band (orthonormal).
+        """
+        return self._greatest_gain() - self.gain(level, band)
+
+    def aligned_bits(self) -> int:
+        """Width of a coefficient on the common grid: the widest over the sub-bands (section 3)."""
+        return self.in_bits + self.levels + 1 if self.haar == "lifting" else self.coefficient_bits()
+
+    def _greatest_gain(self) -> int:
+        return self.levels if self.haar == "exact" else 1 if self.haar == "lifting" else 0
 
     def score_bits(self, in_channels: int) -> int:
         """Width of the joint score over `in_channels` channels (section 3)."""
-        word = self.coefficient_bits()
+        word = self.aligned_bits()
         if self.score == "l2":
             return 2 * (word - 1) + bit_length_of_count(in_channels) + 1
         return word + (bit_length_of_count(in_channels) if self.score == "l1" else 0)
@@ -167,11 +189,28 @@ class WccParameters:
     def inverse_bits(self) -> int:
         """Width of the widest word of the inverse (section 7), bias included.
 
-        With Y the greatest word, level L gives 4 Y and each further level adds 3 Y shifted:
-        4 Y at L = 1, 10 Y at L = 2, below 2**(L + 2) Y always.
+        With Y the greatest word after R2, the exact inverse reaches (3 * 2**L - 2) Y, the lifting one
+        below (1 + 5L/4) Y + L, the orthonormal one 2 Y at L = 1 and below 3 Y always.
         """
-        growth = self.levels + 2 if self.levels >= 2 else 2
+        if self.haar == "exact":
+            growth = self.levels + 2 if self.levels >= 2 else 2
+        elif self.haar == "lifting":
+            growth = 2 if self.levels <= 2 else 3
+        else:
+            growth = 1 if self.levels == 1 else 2
         return self.wavelet_bits + growth + (1 if self.bias else 0)
+
+    def bias_format(self) -> IntFormat:
+        """Format of the bias word added to LL_L: as wide as the inverse without it (section 7)."""
+        return IntFormat(self.inverse_bits() - (1 if self.bias else 0))
+
+    def bias_gain(self) -> int:
+        """log2 of the LL_L word that a spatially constant 1 (on the grid of y) gives (section 7)."""
+        return 0 if self.haar == "lifting" else self.levels
+
+    def output_gain(self) -> int:
+        """log2 of the gain of the inverse's pixels over the grid of y: R3's shift takes it off (section 5)."""
+        return self.levels if self.haar == "exact" else 0
 
     def out_format(self) -> IntFormat:
         """Format of an output word."""
