@@ -19,12 +19,14 @@ except PackageNotFoundError:  # a bare checkout, never installed
 
 if TYPE_CHECKING:
     from wccsim.errors import WccsimError as WccsimError
+    from wccsim.network.catalog import load_network as load_network
 
 _HOME = {
     "WccsimError": "wccsim.errors",
+    "load_network": "wccsim.network.catalog",
 }
 
-__all__ = ["WccsimError", "__version__"]
+__all__ = ["WccsimError", "__version__", "load_network"]
 
 
 def __getattr__(name: str) -> Any:

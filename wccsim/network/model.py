@@ -5,7 +5,7 @@ Readers (YAML, ONNX, SCALE-Sim CSV) build this; counting, cost and execution onl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 CONVOLUTIONS = ("conv", "conv_transpose")
@@ -22,6 +22,8 @@ OTHERS = (
     "concat",
     "activation",
     "reshape",
+    "slice",
+    "unsupported",  # an operator no reader understands; only where the user allowed it
 )
 OPERATORS = (*MULTIPLYING, *OTHERS)
 
@@ -51,7 +53,11 @@ class Layer:
     `module_padding` is what the published counting rule sees of it: (rows, columns), both sides
     added; it differs from `padding` where a framework pads at run time ("same" of TensorFlow).
     For `matmul`, in_shape is K x M x 1 and out_shape N x M x 1.
+    A `matmul` of `groups` g is g products side by side; with two inputs it has no weights.
     `keep` is None where the layer does not use WCC. `act_bits` is the width of the input map.
+    `wcc` False forbids WCC on this layer; `exempt` layers keep their bits and never use WCC,
+    whatever is asked of the network as a whole. `counted` False describes a layer that is outside
+    the published count: it gives its shape to the layers after it and is in no row and no total.
     """
 
     name: str
@@ -71,6 +77,10 @@ class Layer:
     keep: Fraction | None = None
     levels: int = 3
     part: str = ""  # e.g. "backbone", "head": for totals by part
+    function: str = ""  # of an activation, or the operator that is not understood
+    wcc: bool = True
+    exempt: bool = False
+    counted: bool = True
 
     @property
     def multiplies(self) -> bool:
@@ -88,6 +98,31 @@ class Layer:
             and not any(self.padding)
         )
 
+    @property
+    def compressible(self) -> bool:
+        """Whether WCC may be used here."""
+        return self.pointwise and self.wcc and not self.exempt
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates: of all real outputs (transposed convolution: of all inputs)."""
+        if not self.multiplies:
+            return 0
+        shape = self.in_shape if self.op == "conv_transpose" else self.out_shape
+        return self._products * shape.height * shape.width
+
+    @property
+    def params(self) -> int:
+        """Weights and biases; none where both factors of a product are maps."""
+        if not self.multiplies or (self.op == "matmul" and len(self.inputs) == 2):
+            return 0
+        return self._products + (self.out_shape.channels if self.bias else 0)
+
+    @property
+    def _products(self) -> int:
+        rows, columns = self.kernel
+        return rows * columns * (self.in_shape.channels // self.groups) * self.out_shape.channels
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -104,3 +139,34 @@ class Network:
     def input_shape(self) -> Shape:
         """Shape of the first input."""
         return self.layers[0].in_shape
+
+    @property
+    def counted(self) -> tuple[Layer, ...]:
+        """The layers that have multiply-accumulates and are counted: one row each."""
+        return tuple(layer for layer in self.layers if layer.multiplies and layer.counted)
+
+    def configured(
+        self,
+        *,
+        weight_bits: int | None = None,
+        act_bits: int | None = None,
+        keep: Fraction | None = None,
+        levels: int | None = None,
+    ) -> Network:
+        """The network with these settings on every layer but the exempt ones; None leaves as is.
+
+        `keep` reaches the layers that may use WCC (`Layer.compressible`) and no other.
+        """
+
+        def configure(layer: Layer) -> Layer:
+            if layer.exempt:
+                return layer
+            return replace(
+                layer,
+                weight_bits=weight_bits if weight_bits and layer.multiplies else layer.weight_bits,
+                act_bits=act_bits or layer.act_bits,
+                keep=keep if keep is not None and layer.compressible else layer.keep,
+                levels=levels if levels and layer.multiplies else layer.levels,
+            )
+
+        return replace(self, layers=tuple(configure(layer) for layer in self.layers))
