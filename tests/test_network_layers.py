@@ -5,12 +5,18 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+
 import wccsim
 from wccsim.network.model import Layer
 
 GOLDEN = Path(__file__).parent / "golden" / "layers"
 LISTS = {
     "mobilenetv2": "mobilenetv2_cityscapes",
+    "deeplabv3plus_mobilenetv2": "deeplabv3plus_mobilenetv2_cityscapes",
+    "deeplabv3plus_mobilenetv2_voc": "deeplabv3plus_mobilenetv2_voc",
+    "bts_resnext50": "bts_resnext50_kitti",
+    "monodepth2_mobilenetv2": "monodepth2_mobilenetv2_kitti",
+    "tf_efficientdet_d1": "tf_efficientdet_d1_coco",
 }
 
 

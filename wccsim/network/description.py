@@ -111,16 +111,17 @@ class _Expansion:
     ) -> Layer:
         """One repetition of one entry: the layer that the next entry follows."""
         given = item.entries("a layer")
+        here = self._values(values, previous)
+        if "when" in given and not substitute(given["when"], here).boolean("when"):
+            return previous
         sources = [previous]
         if "from" in given:
-            wanted = substitute(given["from"], self._values(values, previous))
+            wanted = substitute(given["from"], here)
             names = wanted.items("from") if wanted.is_list else [wanted]
             sources = [self.scope.find(name, previous) for name in names]
             if not 1 <= len(sources) <= MAX_SOURCES:
                 wanted.fail(f"from: {len(sources)} layers were given; allowed: 1 to {MAX_SOURCES}")
         known = self._values(values, sources[0])
-        if "when" in given and not substitute(given["when"], known).boolean("when"):
-            return previous
         own = {key: substitute(node, known) for key, node in given.items() if key not in FLOW}
         name = own[kind].text(f"the name of a {kind}")
         if kind in self.blocks:
@@ -190,7 +191,7 @@ class _Expansion:
                 item.fail(f"{name}: block {kind} needs {parameter!r}")
             values[parameter] = value
         last = self.run(block.body, sources[0], values, (*open_, kind))
-        if name not in self.scope.layers:
+        if last is not self.scope.layers.get(name) and last is not self.scope.aliases.get(name):
             self.scope.free(name, item)
             self.scope.aliases[name] = last
         return last

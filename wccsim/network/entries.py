@@ -112,14 +112,12 @@ def _pad(ask: Request) -> Layer:
 
 
 def _upsample(ask: Request) -> Layer:
-    ways = [key for key in ("factor", "size", "like") if key in ask.keys]
-    if len(ways) != 1:
-        ask.node.fail(f"{ask.name}: {len(ways)} of factor, size, like were given; exactly one is needed")
+    way = _one_of(ask, ("factor", "size", "like"))
     before = ask.source.out_shape
-    if ways == ["factor"]:
+    if way == "factor":
         rows, columns = ask.pair("factor", 1, MAX_WINDOW, (1, 1))
         height, width = before.height * rows, before.width * columns
-    elif ways == ["size"]:
+    elif way == "size":
         height, width = size(ask.keys["size"], "size")
     else:
         wanted = ask.look_up(ask.keys["like"]).out_shape
@@ -154,7 +152,15 @@ def _flatten(ask: Request) -> Layer:
 
 
 def _slice(ask: Request) -> Layer:
-    out = shape(_required(ask, "shape"), "shape")
+    before = ask.source.out_shape
+    way = _one_of(ask, ("out", "like", "shape"))
+    if way == "out":
+        out = Shape(ask.integer("out", 1, MAX_CHANNELS), before.height, before.width)
+    elif way == "like":
+        wanted = ask.look_up(ask.keys["like"]).out_shape
+        out = Shape(before.channels, wanted.height, wanted.width)
+    else:
+        out = shape(ask.keys["shape"], "shape")
     return shapes.mapped(ask.name, "slice", ask.source, out, **ask.settings)
 
 
@@ -164,6 +170,14 @@ def _unsupported(ask: Request) -> Layer:
     operator = _required(ask, "operator").text("operator")
     first = ask.sources[0].out_shape
     return Layer(ask.name, "unsupported", names, first, out, function=operator, **ask.settings)
+
+
+def _one_of(ask: Request, ways: tuple[str, ...]) -> str:
+    """The one key of `ways` that was given."""
+    given = [key for key in ways if key in ask.keys]
+    if len(given) != 1:
+        ask.node.fail(f"{ask.name}: {len(given)} of {', '.join(ways)} were given; exactly one is needed")
+    return given[0]
 
 
 def _required(ask: Request, key: str) -> Node:
@@ -190,7 +204,7 @@ READERS: dict[str, tuple[tuple[str, ...], bool, Callable[[Request], Layer]]] = {
     "activation": (("function",), False, _activation),
     "reshape": (("shape",), False, _reshape),
     "flatten": ((), False, _flatten),
-    "slice": (("shape",), False, _slice),
+    "slice": (("out", "like", "shape"), False, _slice),
     "unsupported": (("shape", "operator"), False, _unsupported),
 }
 SQUEEZE_EXCITE_KEYS = ("reduced",)

@@ -52,7 +52,7 @@ def substitute(node: Node, values: Mapping[str, Value]) -> Node:
     if len(pieces) == 1 and isinstance(pieces[0], Node):
         return pieces[0]
     if len(pieces) == 1 and isinstance(pieces[0], int):
-        return Node(str(int(pieces[0])), node.place)
+        return Node(str(pieces[0]).lower(), node.place)  # 3, or true
     return Node("".join(str(_scalar(piece, node.place)) for piece in pieces), node.place, quoted=True)
 
 
