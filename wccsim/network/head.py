@@ -47,7 +47,7 @@ class Rules:
             if fnmatchcase(name, pattern):
                 found.update(given)
         found.update(own)
-        return found if multiplies else {key: found[key] for key in found if key in MAP_KEYS}
+        return found if multiplies else {key: found[key] for key in found if key in (*MAP_KEYS, "counted")}
 
 
 @dataclass(slots=True)

@@ -14,8 +14,8 @@ from wccsim.network.model import Shape
 from wccsim.network.shapes import MAX_SIZE, PADDING_RULES, Padding, Pair
 from wccsim.parameters import MAX_LEVELS, parse_keep
 
-MAP_KEYS = ("part", "act_bits", "exempt")
-SETTING_KEYS = (*MAP_KEYS, "weight_bits", "wcc", "keep", "levels", "bias", "count")
+MAP_KEYS = ("part", "act_bits", "exempt", "count")
+SETTING_KEYS = (*MAP_KEYS, "weight_bits", "wcc", "keep", "levels", "bias")
 # fmt: off
 FUNCTIONS = (
     "relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "celu", "gelu", "sigmoid", "hard_sigmoid",
