@@ -18,15 +18,19 @@ except PackageNotFoundError:  # a bare checkout, never installed
     __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from wccsim.codecs.registry import codec as codec
     from wccsim.errors import WccsimError as WccsimError
     from wccsim.network.catalog import load_network as load_network
+    from wccsim.report.counts import bops as bops
 
 _HOME = {
+    "codec": "wccsim.codecs.registry",
     "WccsimError": "wccsim.errors",
+    "bops": "wccsim.report.counts",
     "load_network": "wccsim.network.catalog",
 }
 
-__all__ = ["WccsimError", "__version__", "load_network"]
+__all__ = ["WccsimError", "__version__", "bops", "codec", "load_network"]
 
 
 def __getattr__(name: str) -> Any:

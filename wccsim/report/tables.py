@@ -153,6 +153,8 @@ def write_parquet(path: Path | str, report: Report) -> None:
 def data_frame(report: Report) -> pandas.DataFrame:
     """The rows as a DataFrame; int64 where every value fits, exact Python objects where not.
 
+    A column of numbers with gaps (keep) is float64, with NaN where there is none.
+
     The provenance is in `.attrs["provenance"]`, the totals in `.attrs["totals"]`.
     """
     import pandas
@@ -178,7 +180,8 @@ def _dtype(cells: list[Cell]) -> str:
     integers = [cell for cell in present if isinstance(cell, int)]
     if present and len(integers) == len(cells):
         return "int64" if all(abs(cell) <= INT64_MAX for cell in integers) else "object"
-    if present and all(isinstance(cell, (int, float)) for cell in present):
+    measures = (int, float) if len(present) == len(cells) else (int, float, Fraction)
+    if present and all(isinstance(cell, measures) for cell in present):
         return "float64"
     return "object"
 

@@ -10,7 +10,7 @@ Cell = Union[str, int, float, Fraction, None]  # noqa: UP007 - an alias evaluate
 Align = Literal["left", "right"]
 
 WIDTH = 100
-GAP = "  "
+GAPS = (2, 1)
 ELLIPSIS = ".."
 SHORTEST_TEXT = 8
 
@@ -71,7 +71,8 @@ def terminal_table(
     """The table as text ending in a newline; `total`, where given, stands under a rule.
 
     A header may hold newlines: a second line for the unit. Numbers are set to the right. Where the
-    table is wider than `width`, the longest text columns are shortened by ".."; numbers never are.
+    table is wider than `width`, the gaps shrink first, then the longest text columns are shortened
+    in the middle by ".."; numbers never are.
     """
     body = [[text_of(cell) for cell in row] for row in rows]
     foot = [[text_of(cell) for cell in total]] if total is not None else []
@@ -81,12 +82,14 @@ def terminal_table(
         max([len(line) for line in heads[column]] + [len(row[column]) for row in body + foot])
         for column in range(len(headers))
     ]
-    widths = _narrowed(widths, align, heads, width)
-    lines = [_line(head, widths, align) for head in _header_rows(heads)]
-    rule = "-" * len(GAP.join("-" * w for w in widths))
-    lines += [rule, *(_line(row, widths, align) for row in body)]
+    spaces = len(widths) - 1
+    gap = next((gap for gap in GAPS if sum(widths) + gap * spaces <= width), GAPS[-1])
+    widths = _narrowed(widths, align, heads, width - gap * spaces)
+    lines = [_line(head, widths, align, gap) for head in _header_rows(heads)]
+    rule = "-" * (sum(widths) + gap * spaces)
+    lines += [rule, *(_line(row, widths, align, gap) for row in body)]
     if foot:
-        lines += [rule, *(_line(row, widths, align) for row in foot)]
+        lines += [rule, *(_line(row, widths, align, gap) for row in foot)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -101,13 +104,13 @@ def _header_rows(heads: list[list[str]]) -> list[list[str]]:
 
 
 def _narrowed(widths: list[int], align: Sequence[Align], heads: list[list[str]], width: int) -> list[int]:
-    """Widths that fit: one column off the widest text column at a time."""
+    """Widths that fit together: one character off the widest text column at a time."""
     widths = list(widths)
     least = [
         max(SHORTEST_TEXT, *(len(line) for line in head)) if side == "left" else size
         for head, side, size in zip(heads, align, widths, strict=True)
     ]
-    while sum(widths) + len(GAP) * (len(widths) - 1) > width:
+    while sum(widths) > width:
         spare = [size - low for size, low in zip(widths, least, strict=True)]
         widest = max(range(len(widths)), key=lambda column: (spare[column] > 0) * widths[column])
         if spare[widest] <= 0:
@@ -116,9 +119,12 @@ def _narrowed(widths: list[int], align: Sequence[Align], heads: list[list[str]],
     return widths
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], align: Sequence[Align]) -> str:
+def _line(cells: Sequence[str], widths: Sequence[int], align: Sequence[Align], gap: int) -> str:
     parts = []
     for cell, size, side in zip(cells, widths, align, strict=True):
-        shown = cell if len(cell) <= size else cell[: size - len(ELLIPSIS)] + ELLIPSIS
+        shown = cell
+        if len(cell) > size:  # both ends tell names apart, so the middle goes
+            tail = (size - len(ELLIPSIS)) // 2
+            shown = cell[: size - len(ELLIPSIS) - tail] + ELLIPSIS + cell[len(cell) - tail :]
         parts.append(shown.ljust(size) if side == "left" else shown.rjust(size))
-    return GAP.join(parts)
+    return (" " * gap).join(parts)

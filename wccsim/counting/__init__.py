@@ -1,0 +1,1 @@
+"""Counting from shapes alone: multiply-accumulates, bit operations, parameters, memory traffic."""

@@ -1,0 +1,93 @@
+"""How to count: one frozen, checked set of rules, named in every output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from wccsim.counting.bops import DEFINITION_RULES, DEFINITIONS, Definition
+from wccsim.counting.macs import COUNTING_RULES, COUNTINGS, Counting
+from wccsim.errors import WccsimError
+from wccsim.network.model import Network
+from wccsim.parameters import MAX_LEVELS
+
+Padding = Literal["padded", "published"]
+PADDINGS = ("padded", "published")
+PADDING_RULES = {
+    "padded": "padded: WCC maps are charged as the next multiple of 2^levels, k = floor(keep * positions)",
+    "published": "published: WCC maps are charged unpadded, keep * MAC exactly, as the paper's tables",
+}
+Maps = Literal["compressed", "dense"]
+MAPS = ("compressed", "dense")
+MAPS_RULES = {
+    "compressed": "compressed: the input of a WCC layer crosses memory as kept coefficients and their index",
+    "dense": "dense: every map crosses memory whole; the index stays on chip",
+}
+Index = Literal["bitmap", "list"]
+INDEXES = ("bitmap", "list")
+MAX_BITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class CountingOptions:
+    """The rules of one count.
+
+    on_chip_bits: feature-map memory on the chip; a map stays there, free of traffic, where every
+    map alive during its life fits together (see `wccsim.counting.traffic`).
+    """
+
+    counting: Counting = "true"
+    definition: Definition = "mac"
+    padding: Padding = "padded"
+    maps: Maps = "compressed"
+    index: Index = "bitmap"
+    on_chip_bits: int = 0
+
+    def __post_init__(self) -> None:
+        _one_of("counting", self.counting, COUNTINGS)
+        _one_of("definition", self.definition, DEFINITIONS)
+        _one_of("padding", self.padding, PADDINGS)
+        _one_of("maps", self.maps, MAPS)
+        _one_of("index", self.index, INDEXES)
+        _integer("on_chip_bits", self.on_chip_bits, 0, None)
+
+    def as_settings(self) -> dict[str, str | int | float | bool | None]:
+        """Every rule by name, for a report's provenance."""
+        return {
+            "counting": COUNTING_RULES[self.counting],
+            "definition": DEFINITION_RULES[self.definition],
+            "padding": PADDING_RULES[self.padding],
+            "maps": MAPS_RULES[self.maps],
+            "index": self.index,
+            "on_chip_bits": self.on_chip_bits,
+        }
+
+
+def configured(
+    network: Network,
+    *,
+    weight_bits: int | None = None,
+    act_bits: int | None = None,
+    keep: Fraction | None = None,
+    levels: int | None = None,
+) -> Network:
+    """`network` with these settings on all but its exempt layers; refused outside what hardware has."""
+    for what, given, high in (
+        ("weight_bits", weight_bits, MAX_BITS),
+        ("act_bits", act_bits, MAX_BITS),
+        ("levels", levels, MAX_LEVELS),
+    ):
+        if given is not None:
+            _integer(what, given, 1, high)
+    return network.configured(weight_bits=weight_bits, act_bits=act_bits, keep=keep, levels=levels)
+
+
+def _one_of(what: str, given: object, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        raise WccsimError(f"{what} is {given!r}; allowed: {', '.join(allowed)}")
+
+
+def _integer(what: str, given: object, low: int, high: int | None) -> None:
+    if isinstance(given, bool) or not isinstance(given, int) or given < low or (high and given > high):
+        raise WccsimError(f"{what} is {given!r}; allowed: integers from {low}{f' to {high}' if high else ''}")

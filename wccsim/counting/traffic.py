@@ -1,0 +1,196 @@
+"""Bits that cross the memory port: weights, maps in, maps out and index apart.
+
+The rule, stated in every report: each layer reads its weights once and every input map once, and
+writes its output map once. A WCC layer reads its input as kept coefficients and their index
+(`maps` = compressed), and whoever makes that map writes that form; a map that others read whole is
+written whole as well. Reading again because a tile does not fit is the cost model's matter.
+
+Padding, activation, reshape, slice and concatenation move nothing: whoever reads their result reads
+the maps behind it, as large as the reader's row says. Where a map's readers differ in width, it is
+stored at the widest.
+
+Residency: a map stays on chip, and is neither written nor read, if at every moment of its life all
+maps then alive fit into `on_chip_bits` together. More memory can only add maps to those, so it
+never costs more. Inputs of the network are always read, maps that nobody reads always written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
+
+from wccsim.counting.compressed import CompressedMap, compressed_map
+from wccsim.counting.exact import Exact, whole
+from wccsim.counting.macs import biases, weights
+from wccsim.counting.options import CountingOptions
+from wccsim.network.model import Layer
+
+VIEWS = ("input", "pad", "activation", "reshape", "slice", "concat")
+BIAS_BITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Bits across the memory port for one layer."""
+
+    weight_bits: int = 0
+    in_bits: Exact = 0
+    out_bits: Exact = 0
+    index_bits: Exact = 0
+
+    @property
+    def bits(self) -> Exact:
+        """All of them."""
+        return whole(self.weight_bits + self.in_bits + self.out_bits + self.index_bits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Map:
+    """One stored map: who makes it, who reads it, its whole size, and where it stays."""
+
+    maker: Layer
+    readers: tuple[Layer, ...]
+    dense_bits: int
+    is_result: bool
+    resident: bool
+
+
+def network_traffic(layers: Sequence[Layer], options: CountingOptions) -> dict[str, Traffic]:
+    """Traffic of every layer by name; `layers` in execution order, whole network."""
+    behind = _behind(layers)
+    maps = _maps(layers, behind, options.on_chip_bits)
+    forms = {layer.name: _form(layer, options) for layer in layers}
+    traffic = {}
+    for layer in layers:
+        if layer.op in VIEWS:
+            traffic[layer.name] = Traffic()
+            continue
+        in_bits, in_index = _read(layer, behind, maps, forms[layer.name])
+        out_bits, out_index = _written(maps[layer.name], behind, maps, forms)
+        traffic[layer.name] = Traffic(weight_bits(layer), in_bits, out_bits, in_index + out_index)
+    return traffic
+
+
+def unique_bits(layers: Sequence[Layer]) -> int:
+    """What no residency can spare: weights, the network's inputs and its results, each once, whole."""
+    maps = _maps(layers, _behind(layers), 0)
+    ends = sum(m.dense_bits for m in maps.values() if m.is_result or m.maker.op == "input")
+    return ends + sum(map(weight_bits, layers))
+
+
+def weight_bits(layer: Layer) -> int:
+    """Bits of the weights, and of 32-bit biases."""
+    return weights(layer) * layer.weight_bits + biases(layer) * BIAS_BITS
+
+
+def _behind(layers: Sequence[Layer]) -> dict[str, tuple[str, ...]]:
+    """For each layer, the stored maps behind its result: itself, or those that a view shows."""
+    behind: dict[str, tuple[str, ...]] = {}
+    for layer in layers:
+        if layer.op in VIEWS and layer.op != "input":
+            behind[layer.name] = _sources(layer, behind)
+        else:
+            behind[layer.name] = (layer.name,)
+    return behind
+
+
+def _sources(layer: Layer, behind: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for source in layer.inputs for name in behind.get(source, ())))
+
+
+def _maps(layers: Sequence[Layer], behind: dict[str, tuple[str, ...]], on_chip_bits: int) -> dict[str, _Map]:
+    readers: dict[str, list[Layer]] = {layer.name: [] for layer in layers}
+    begin = {layer.name: step for step, layer in enumerate(layers)}
+    last_use = dict(begin)
+    for step, layer in enumerate(layers):
+        for name in _sources(layer, behind) if layer.op not in VIEWS else ():
+            readers[name].append(layer)
+            last_use[name] = step
+    shown_to = {source for layer in layers for source in layer.inputs}
+    results = {name for layer in layers if layer.name not in shown_to for name in behind[layer.name]}
+    bits = {
+        layer.name: layer.out_shape.values
+        * max((reader.act_bits for reader in readers[layer.name]), default=layer.act_bits)
+        for layer in layers
+        if behind[layer.name] == (layer.name,)
+    }
+    alive = _alive(list(begin), bits, last_use)
+
+    def stays(layer: Layer) -> bool:
+        life = alive[begin[layer.name] : last_use[layer.name] + 1]
+        return layer.op != "input" and layer.name not in results and max(life) <= on_chip_bits
+
+    return {
+        layer.name: _Map(
+            layer, tuple(readers[layer.name]), bits[layer.name], layer.name in results, stays(layer)
+        )
+        for layer in layers
+        if layer.name in bits
+    }
+
+
+def _alive(names: list[str], bits: dict[str, int], last_use: dict[str, int]) -> list[int]:
+    """Bits of all maps alive at each step: added where a life begins, taken off after its last use."""
+    change = [0] * (len(names) + 1)
+    for step, name in enumerate(names):
+        change[step] += bits.get(name, 0)
+        change[last_use[name] + 1] -= bits.get(name, 0)
+    return list(accumulate(change[:-1]))
+
+
+def _form(layer: Layer, options: CountingOptions) -> CompressedMap | None:
+    """How the layer wants its input compressed; None where it reads it whole."""
+    if layer.keep is None or options.maps == "dense":
+        return None
+    return compressed_map(layer, layer.keep, options)
+
+
+def _read(
+    layer: Layer,
+    behind: dict[str, tuple[str, ...]],
+    maps: dict[str, _Map],
+    form: CompressedMap | None,
+) -> tuple[Exact, int]:
+    """Bits of maps and of index that the layer reads."""
+    stored = [maps[name] for name in _sources(layer, behind)]
+    if stored and all(m.resident for m in stored):
+        return 0, 0
+    if form is not None:
+        return form.payload_bits, form.index_bits
+    if len(layer.inputs) > 1:
+        return sum(m.dense_bits for m in stored if not m.resident), 0
+    # One input is as large as the reader's row says, for a view may have padded or cut it.
+    width = max((m.dense_bits // m.maker.out_shape.values for m in stored), default=layer.act_bits)
+    on_chip = sum(m.maker.out_shape.values for m in stored if m.resident)
+    return max(layer.in_shape.values - on_chip, 0) * width, 0
+
+
+def _written(
+    made: _Map,
+    behind: dict[str, tuple[str, ...]],
+    maps: dict[str, _Map],
+    forms: dict[str, CompressedMap | None],
+) -> tuple[Exact, int]:
+    """Bits of the map and of index that its maker writes: one copy for each form that is read.
+
+    Where a reader compresses several concatenated maps jointly, each maker writes its share of the
+    payload, and the last one the index.
+    """
+    if made.resident:
+        return 0, 0
+    dense = made.is_result or any(forms[reader.name] is None for reader in made.readers)
+    copies: set[tuple[Exact, int]] = set()
+    for reader in made.readers:
+        form = forms[reader.name]
+        if form is not None:
+            together = _sources(reader, behind)
+            share = Fraction(
+                made.maker.out_shape.values, sum(maps[name].maker.out_shape.values for name in together)
+            )
+            copies.add(
+                (whole(form.payload_bits * share), form.index_bits * (together[-1] == made.maker.name))
+            )
+    payload = sum(bits for bits, _ in copies) + (made.dense_bits if dense else 0)
+    return whole(payload), sum(index for _, index in copies)
