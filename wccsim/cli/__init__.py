@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("wccsim.cli.diff", "Show what changed between two CSV reports."),
     "simulate": ("wccsim.cli.simulate", "Run a WCC layer bit-exactly on a real feature map."),
     "rtl": ("wccsim.cli.rtl", "Export, co-simulate, prove and synthesise the Verilog."),
-    "codecs": ("wccsim.cli.compare", "List the feature-map codecs."),
+    "codecs": ("wccsim.cli.codecs", "List the feature-map codecs."),
     "compare": ("wccsim.cli.compare", "Compare compressions at equal bits on feature maps."),
     "extract": ("wccsim.cli.extract", "Extract feature maps from an ONNX model and images."),
     "report": ("wccsim.cli.report", "Regenerate the reports of the repository, or check them."),

@@ -1,1 +1,1 @@
-"""See the modules; the map of the house is in wccsim/__init__.py."""
+"""Feature-map codecs, one a file, one interface: encode, decode, exact bits, cost (docs/codecs.md)."""
