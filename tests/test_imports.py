@@ -11,7 +11,12 @@ PACKAGE = Path(__file__).parent.parent / "wccsim"
 FLOORS = [
     "errors",
     "arith actions files progress quantise",
-    "located parameters maps",
+    "located parameters maps datapath.subbands",
+    "datapath.pad datapath.haar datapath.score datapath.select datapath.mac datapath.requant "
+    "datapath.bitmap datapath.plan",
+    "datapath.plain",
+    "datapath.engine datapath.count",
+    "datapath.layer",
     "default_maps network.model cycles",
     "counting.exact",
     "counting.macs analytic",

@@ -19,6 +19,7 @@ except PackageNotFoundError:  # a bare checkout, never installed
 
 if TYPE_CHECKING:
     from wccsim.codecs.registry import codec as codec
+    from wccsim.datapath.layer import simulate_layer as simulate_layer
     from wccsim.errors import WccsimError as WccsimError
     from wccsim.network.catalog import load_network as load_network
     from wccsim.report.counts import bops as bops
@@ -28,9 +29,10 @@ _HOME = {
     "WccsimError": "wccsim.errors",
     "bops": "wccsim.report.counts",
     "load_network": "wccsim.network.catalog",
+    "simulate_layer": "wccsim.datapath.layer",
 }
 
-__all__ = ["WccsimError", "__version__", "bops", "codec", "load_network"]
+__all__ = ["WccsimError", "__version__", "bops", "codec", "load_network", "simulate_layer"]
 
 
 def __getattr__(name: str) -> Any:

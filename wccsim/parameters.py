@@ -32,6 +32,7 @@ REQUANTISE_MODES = ("single", "tflite_double")
 INDEX_FORMATS = ("bitmap", "list", "rice")
 
 MAX_LEVELS = 5
+MAX_LEVEL_SHIFT = 15
 MAX_SCORE_BITS = 63
 MAX_IN_CHANNELS = 133_144  # docs/datapath.md section 6: C * 127 * 127 stays inside int32
 
@@ -112,6 +113,8 @@ class WccParameters:
             raise WccsimError(
                 f"per_level_shift has {len(self.per_level_shift)} entries for {self.levels} levels"
             )
+        for shift in self.per_level_shift:
+            _in_range("an entry of per_level_shift", shift, 0, MAX_LEVEL_SHIFT)
         if self.out_unsigned and not self.relu:
             raise WccsimError("an unsigned output needs relu; allowed without relu: int8")
 
@@ -164,7 +167,7 @@ class WccParameters:
     def alignment_shift(self, level: int, band: str = "LL") -> int:
         """Left shift that brings a sub-band's coefficients onto the common grid of the score (section 3).
 
-        The common grid is the finest: that of level L (exact), of HH_1 (lifting), of every band (orthonormal).
+        The common grid is the finest: level L's (exact), HH_1's (lifting), every band's (orthonormal).
         """
         return self._greatest_gain() - self.gain(level, band)
 
@@ -209,7 +212,7 @@ class WccParameters:
         return 0 if self.haar == "lifting" else self.levels
 
     def output_gain(self) -> int:
-        """log2 of the gain of the inverse's pixels over the grid of y: R3's shift takes it off (section 5)."""
+        """log2 of the gain of the inverse's pixels over the grid of y, taken off by R3 (section 5)."""
         return self.levels if self.haar == "exact" else 0
 
     def out_format(self) -> IntFormat:

@@ -1,0 +1,53 @@
+"""The seam: which set of kernels runs a plan.
+
+A path is a pair of functions, `covers(plan, inner)`, which says why it cannot run a plan (None: it can), and
+`run(plan, x, out, inner)`, which returns `plain.Arrays`. All paths give the same bits. PATHS lists them,
+the fastest first; the plain path comes last and covers everything. The environment variable WCCSIM_PATH
+names one to be used instead of the first that fits; where that one does not cover a plan, plain does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy.typing as npt
+
+from wccsim.datapath.plain import Arrays
+from wccsim.datapath.plan import Plan
+from wccsim.errors import WccsimError
+
+VARIABLE = "WCCSIM_PATH"
+# name: module with `covers` and `run`, imported on first use. Fastest first.
+PATHS: dict[str, str] = {"plain": "wccsim.datapath.plain"}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The path that runs a plan, and why."""
+
+    name: str
+    reason: str
+    run: Callable[[Plan, npt.NDArray[Any], npt.NDArray[Any], bool], Arrays]
+
+
+def choose(plan: Plan, inner: bool, wanted: str | None = None) -> Choice:
+    """The path for `plan`: `wanted`, else WCCSIM_PATH, else the first in PATHS that covers it."""
+    wanted = wanted or os.environ.get(VARIABLE) or None
+    if wanted is not None and wanted not in PATHS:
+        raise WccsimError(f"{VARIABLE} is {wanted!r}; allowed: {', '.join(PATHS)}")
+    passed: list[str] = []
+    for name in [wanted] if wanted else PATHS:
+        path = import_module(PATHS[name])
+        obstacle = path.covers(plan, inner)
+        if obstacle is None:
+            reason = (
+                f"{VARIABLE} or the caller asked for it" if wanted else "the first that covers this layer"
+            )
+            return Choice(name, "; ".join([reason, *passed]), path.run)
+        passed.append(f"not {name}: {obstacle}")
+    plain = import_module(PATHS["plain"])
+    return Choice("plain", "; ".join(passed), plain.run)
