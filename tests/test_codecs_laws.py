@@ -23,6 +23,7 @@ LOSSLESS: list[tuple[str, dict[str, Any]]] = [
     ("rlc", {"layout": "zero-run"}),
     ("csr", {}),
     ("csr", {"layout": "relative"}),
+    ("ebpc", {}),
     ("rice", {}),
     ("rice", {"predictor": "none"}),
     ("huffman", {}),

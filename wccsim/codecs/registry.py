@@ -10,6 +10,7 @@ from wccsim.codecs.apot import Apot
 from wccsim.codecs.base import Codec
 from wccsim.codecs.csr import Csr
 from wccsim.codecs.deflate import Deflate
+from wccsim.codecs.ebpc import Ebpc
 from wccsim.codecs.huffman import Huffman
 from wccsim.codecs.rice import Rice
 from wccsim.codecs.rlc import Rlc
@@ -18,7 +19,7 @@ from wccsim.codecs.zvc import Zvc
 from wccsim.errors import WccsimError
 
 CODECS: dict[str, type[Codec]] = {
-    kind.NAME: kind for kind in (Uniform, Apot, Zvc, Rlc, Csr, Rice, Huffman, Deflate)
+    kind.NAME: kind for kind in (Uniform, Apot, Zvc, Rlc, Csr, Ebpc, Rice, Huffman, Deflate)
 }
 
 
