@@ -30,8 +30,15 @@ FLOORS = [
     "network.values hardware.accelerator_yaml hardware.energy_yaml",
     "network.entries",
     "network.head",
-    "network.description",
+    "network.description network.onnx_graph network.scalesim network.writer",
+    "network.onnx_build",
+    "network.onnx_operators",
+    "network.onnx_file",
     "network.catalog",
+    "paper.published",
+    "paper.rules",
+    "paper.audit",
+    "paper.contradictions",
     "counting.run",
     "extract",
     "codecs.bitstream",
@@ -41,9 +48,9 @@ FLOORS = [
     "codecs.registry",
     "report.terminal",
     "report.tables",
-    "report.counts",
+    "report.counts report.paper report.differences",
     "cli",
-    "cli.codecs cli.extract cli.count",
+    "cli.codecs cli.extract cli.count cli.paper cli.diff",
 ]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
 COUNTING_ONLY = ["analytic", "cost"]
