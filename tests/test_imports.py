@@ -50,7 +50,7 @@ FLOORS = [
     "report.tables",
     "report.counts report.paper report.differences",
     "cli",
-    "cli.codecs cli.extract cli.count cli.paper cli.diff",
+    "cli.networks cli.codecs cli.extract cli.count cli.paper cli.diff",
 ]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
 COUNTING_ONLY = ["analytic", "cost"]

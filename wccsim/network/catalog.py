@@ -63,4 +63,17 @@ def load_network(
     if input_size is not None:
         shapes.checked(Shape(1, *input_size), f"input size {input_size[0]}x{input_size[1]}")
     path = find(name_or_path)
+    kind = path.suffix.lower()
+    if kind == ".onnx":
+        from wccsim.network import onnx_file
+
+        return onnx_file.read(path, input_size=input_size, allow_unsupported=allow_unsupported)
+    if kind == ".csv":
+        if input_size is not None:
+            raise WccsimError(f"{path}: a SCALE-Sim topology states every size; --input is for YAML and ONNX")
+        from wccsim.network import scalesim
+
+        return scalesim.read(path)
+    if kind not in (".yaml", ".yml"):
+        raise WccsimError(f"{path}: a network is read from .yaml, .onnx or (SCALE-Sim topology) .csv")
     return description.read(path, input_size=input_size, allow_unsupported=allow_unsupported)

@@ -1,0 +1,184 @@
+"""An ONNX model loaded, its sizes inferred, its tensors and constants by name; no operators yet.
+
+Only shapes, types and small constants are looked at; weight data is dropped before inference and
+external data is never opened.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wccsim.errors import WccsimError
+from wccsim.files import read_bytes
+from wccsim.network.model import Shape
+
+MAX_BYTES = (1 << 31) - 1  # a protobuf holds no more
+MAX_NODES = 20_000
+SMALL = 1024  # constants of at most so many values keep them: pads, shapes, scales, clip bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A tensor known before the run: its shape, the width of its type, its values where small."""
+
+    dims: tuple[int, ...]
+    bits: int | None
+    values: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation; names of absent optional inputs are empty."""
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.op} (node {self.name!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The graph with every size that could be inferred; `bits` where a tensor's type is an integer."""
+
+    name: str
+    inputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    constants: dict[str, Constant]
+    dims: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    bits: dict[str, int] = field(default_factory=dict)
+
+
+def load(path: Path | str, input_size: tuple[int, int] | None) -> tuple[Graph, bytes]:
+    """The graph in the file and the file's content.
+
+    `input_size` sets height and width of the first 4-dimensional input and of every other of its
+    size; an unknown batch is 1. Raises WccsimError for what is no ONNX model, for a size that is not
+    known, and where onnx itself is missing.
+    """
+    content = read_bytes(path, MAX_BYTES)
+    try:
+        import onnx
+    except ImportError:
+        raise WccsimError(f'{path} needs onnx: pip install "wccsim[onnx]"') from None
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception:  # protobuf's DecodeError, of a module that has no types and moved before
+        raise WccsimError(f"{path} is not an ONNX model, or it is cut short") from None
+    if not model.graph.node or not model.opset_import:
+        raise WccsimError(
+            f"{path} is not an ONNX model: it has no {'opset' if model.graph.node else 'nodes'}"
+        )
+    if len(model.graph.node) > MAX_NODES:
+        raise WccsimError(f"{path} has {len(model.graph.node)} nodes; allowed: {MAX_NODES}")
+    constants = {tensor.name: constant(tensor) for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    if not inputs:
+        raise WccsimError(f"{path} has no input")
+    _set_sizes(inputs, input_size, str(path))
+    return _graph(_inferred(model, str(path)), constants, str(path)), content
+
+
+def constant(tensor: Any) -> Constant:
+    """A TensorProto as a Constant; data stored outside the file stays unread."""
+    import onnx
+
+    dims = tuple(tensor.dims)
+    count = math.prod(dims)
+    values = None
+    if 0 <= count <= SMALL and tensor.data_location != onnx.TensorProto.EXTERNAL:
+        try:
+            values = tuple(float(value) for value in onnx.numpy_helper.to_array(tensor).ravel())
+        except (TypeError, ValueError):
+            values = None
+    return Constant(dims, type_bits(tensor.data_type), values)
+
+
+def type_bits(data_type: int) -> int | None:
+    """The width of an integer type, None of any other."""
+    import onnx
+
+    name: str = (
+        onnx.TensorProto.DataType.Name(data_type) if data_type in onnx.TensorProto.DataType.values() else ""
+    )
+    digits = name.removeprefix("U").removeprefix("INT")
+    return int(digits) if name.startswith(("INT", "UINT")) and digits.isdigit() else None
+
+
+def _set_sizes(inputs: list[Any], size: tuple[int, int] | None, path: str) -> None:
+    """Give every input fixed sizes: batch 1, and `size` for the images."""
+    first: list[str] | None = None
+    for value in inputs:
+        dims = value.type.tensor_type.shape.dim
+        shown = [str(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param or "?" for dim in dims]
+        if dims and not (dims[0].HasField("dim_value") and dims[0].dim_value > 0):
+            dims[0].dim_value = 1
+        if len(dims) == 4:
+            first = first or shown[2:]
+            if size and shown[2:] == first:
+                dims[2].dim_value, dims[3].dim_value = size
+        if any(not dim.HasField("dim_value") or dim.dim_value < 1 for dim in dims):
+            hint = "give --input HxW" if len(dims) == 4 else "only batch, height and width can be set"
+            raise WccsimError(f"{path}: input {value.name!r} is {' x '.join(shown)}, not all known; {hint}")
+
+
+def _inferred(model: Any, path: str) -> Any:
+    """The model after shape inference, from its inputs alone: what it says of sizes is dropped."""
+    import onnx
+
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    for tensor in model.graph.initializer:
+        if math.prod(tensor.dims) > SMALL:
+            for data in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
+                tensor.ClearField(data)
+    try:
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except Exception as problem:  # onnx raises its own, RuntimeError and ValueError, by version
+        reason = str(problem).strip().splitlines()[-1][:200] if str(problem).strip() else "no reason given"
+        raise WccsimError(f"{path}: the sizes cannot be inferred: {reason}") from None
+
+
+def _graph(model: Any, constants: dict[str, Constant], path: str) -> Graph:
+    dims, bits = {}, {}
+    for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
+        tensor = value.type.tensor_type
+        known = [dim.dim_value if dim.HasField("dim_value") else 0 for dim in tensor.shape.dim]
+        if tensor.HasField("shape") and all(size > 0 for size in known):
+            dims[value.name] = tuple(known)
+        width = type_bits(tensor.elem_type)
+        if width is not None:
+            bits[value.name] = width
+    nodes = tuple(_node(node, index, path) for index, node in enumerate(model.graph.node))
+    inputs = tuple(value.name for value in model.graph.input if value.name not in constants)
+    return Graph(model.graph.name or Path(path).stem, inputs, nodes, constants, dims, bits)
+
+
+def _node(node: Any, index: int, path: str) -> Node:
+    import onnx
+
+    try:
+        attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    except ValueError:
+        raise WccsimError(
+            f"{path}: {node.op_type} (node {node.name!r}) has an attribute of no known type"
+        ) from None
+    op = node.op_type if node.domain in ("", "ai.onnx", "com.microsoft") else f"{node.domain}.{node.op_type}"
+    return Node(op, node.name or f"{node.op_type}_{index}", tuple(node.input), tuple(node.output), attributes)
+
+
+def shape_of(dims: tuple[int, ...]) -> Shape:
+    """A tensor's dimensions as channels, height, width: the batch of 1 off, the rest from the left."""
+    sizes = dims[1:] if len(dims) > 1 and dims[0] == 1 else dims
+    if len(sizes) > 3:
+        sizes = (math.prod(sizes[:-2]), *sizes[-2:])
+    channels, height, width = (*sizes, 1, 1, 1)[:3]
+    return Shape(channels, height, width)
