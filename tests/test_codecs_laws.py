@@ -39,7 +39,13 @@ IDEMPOTENT: list[tuple[str, dict[str, Any]]] = [
     ("apot", {"bits": 4, "alpha": 7}),
 ]
 # Not idempotent as specified: docs/codecs.md says why, the codec's own test holds what is true.
-OTHERS: list[tuple[str, dict[str, Any]]] = []
+OTHERS: list[tuple[str, dict[str, Any]]] = [
+    ("dct8x8", {"qp": 16}),
+    ("dct8x8", {"qp": 40, "coding": "fixed"}),
+    ("dct-cm-style", {"qp": 16}),
+    ("dct-cm-style", {"qp": 34, "mode": "dct", "group": 4, "coding": "fixed"}),
+    ("dct-cm-style", {"qp": 28, "relu_mask": True, "mode": "dct"}),
+]
 EVERY = LOSSLESS + IDEMPOTENT + OTHERS
 
 

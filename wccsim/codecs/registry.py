@@ -9,6 +9,8 @@ from typing import Any
 from wccsim.codecs.apot import Apot
 from wccsim.codecs.base import Codec
 from wccsim.codecs.csr import Csr
+from wccsim.codecs.dct8x8 import Dct8x8
+from wccsim.codecs.dct_cm import DctCm
 from wccsim.codecs.deflate import Deflate
 from wccsim.codecs.ebpc import Ebpc
 from wccsim.codecs.huffman import Huffman
@@ -19,7 +21,7 @@ from wccsim.codecs.zvc import Zvc
 from wccsim.errors import WccsimError
 
 CODECS: dict[str, type[Codec]] = {
-    kind.NAME: kind for kind in (Uniform, Apot, Zvc, Rlc, Csr, Ebpc, Rice, Huffman, Deflate)
+    kind.NAME: kind for kind in (Uniform, Apot, DctCm, Dct8x8, Zvc, Rlc, Csr, Ebpc, Rice, Huffman, Deflate)
 }
 
 
