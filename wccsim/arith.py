@@ -92,10 +92,13 @@ def scale_double_rounding(value: IntOrArray, multiplier: Any, shift: Any) -> Int
     Arrays are int64 and broadcast; shift -31..31.
     """
     if isinstance(value, int):
-        high = doubling_high_multiply(value << max(-shift, 0), multiplier)
+        high = doubling_high_multiply(int(value) << max(-shift, 0), multiplier)
         return divide_by_power_of_two(high, max(shift, 0))
     left, right = np.maximum(-np.asarray(shift), 0), np.maximum(shift, 0)
-    return divide_by_power_of_two(doubling_high_multiply(value << left, multiplier), right)
+    shifted: Any = value << left
+    high_word: Any = doubling_high_multiply(shifted, multiplier)
+    result: Any = divide_by_power_of_two(high_word, right)
+    return result  # type: ignore[no-any-return]
 
 
 def doubling_high_multiply(value: IntOrArray, multiplier: Any) -> IntOrArray:

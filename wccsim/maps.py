@@ -30,6 +30,7 @@ from wccsim.files import read_bytes, replacing
 MAX_BYTES = 1 << 31  # of one unpacked array
 MAX_HEADER_BYTES = 10_000
 ALLOWED = ("int8", "uint8", "int16")
+MEMBERS = ("x", "x_scale", "w", "w_scale", "bias", "act")
 ACTIVATIONS = ("none", "relu", "relu6")
 # What numpy's header parser lets through for hostile text.
 _BAD_HEADER = (
@@ -84,7 +85,7 @@ def load_map(path: Path | str, *, scale: float | None = None) -> FeatureMap:
         elif scale is not None:
             raise WccsimError("a scale is only for npy files; an npz holds x_scale")
         else:
-            members = _members(content)
+            members = _members(content, MEMBERS)
         return _feature_map(members, path.stem, sha256)
     except WccsimError as problem:
         raise WccsimError(f"{path}: {problem}") from None
@@ -96,9 +97,20 @@ def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
         np.savez_compressed(stream, **arrays)
 
 
-def _members(content: bytes) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of an npz that a feature map needs."""
-    wanted = ("x", "x_scale", "w", "w_scale", "bias", "act")
+def read_npz(path: Path | str, names: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays called `names` that the npz at `path` holds, read as carefully as a feature map.
+
+    Raises WccsimError, one line naming the file; a name that is missing is left out.
+    """
+    try:
+        return _members(read_bytes(path, MAX_BYTES), names)
+    except WccsimError as problem:
+        text = str(problem)
+        raise WccsimError(text if str(path) in text else f"{path}: {text}") from None
+
+
+def _members(content: bytes, wanted: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of an npz that are called `wanted`."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             found = {}

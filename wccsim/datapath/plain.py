@@ -19,6 +19,7 @@ from wccsim.datapath.requant import requantise
 from wccsim.datapath.score import score
 from wccsim.datapath.select import select
 from wccsim.datapath.subbands import subband_map, subbands
+from wccsim.parameters import WccParameters
 
 CHUNK_WORDS = 1 << 20  # output words worked on at once: bounds the memory, not the result
 
@@ -71,9 +72,12 @@ def run(plan: Plan, x: npt.NDArray[Any], out: npt.NDArray[Any], inner: bool) -> 
 
 def alignment_shifts(plan: Plan) -> npt.NDArray[np.int64]:
     """int64 [subbands]: the shift onto the common grid of the score, per sub-band number."""
-    p = plan.parameters
-    bands = subbands(plan.padded_height, plan.padded_width, p.levels)
-    return np.array([p.alignment_shift(band.level, band.band) for band in bands], np.int64)
+    return alignment_shift_table(plan.parameters, plan.padded_height, plan.padded_width)
+
+
+def alignment_shift_table(p: WccParameters, height: int, width: int) -> npt.NDArray[np.int64]:
+    """The same for a padded height x width map, before there is a plan."""
+    return np.array([p.alignment_shift(b.level, b.band) for b in subbands(height, width, p.levels)], np.int64)
 
 
 def quantise_kept(
