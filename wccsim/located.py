@@ -18,12 +18,18 @@ from wccsim.errors import Place, WccsimError
 from wccsim.files import read_bytes
 
 MAX_DEPTH = 40
-MAX_BYTES = 16 << 20
+MAX_BYTES = 4 << 20
+MAX_SHOWN = 60
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?[0-9][0-9_]*")
-_NUMBER = re.compile(r"[-+]?(\d[\d_]*(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?([0-9][0-9_]*(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _WORDS = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
+
+
+def brief(text: str) -> str:
+    """`text` quoted for a message, its middle left out where it is long."""
+    return repr(text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 13]} ... {text[-8:]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Node:
             return "a mapping"
         if isinstance(self.value, list):
             return "a list"
-        return f"{self.value!r}" if self.value or self.quoted else "nothing"
+        return brief(self.value) if self.value or self.quoted else "nothing"
 
     @property
     def is_mapping(self) -> bool:
@@ -66,7 +72,7 @@ class Node:
         for key in entries:
             if key not in allowed:
                 raise WccsimError(
-                    f"{what}: unknown key {key!r}; allowed: {', '.join(allowed)}",
+                    f"{what}: unknown key {brief(key)}; allowed: {', '.join(allowed)}",
                     self.key_place(key),
                 )
         for key in required:
@@ -95,7 +101,7 @@ class Node:
         if not isinstance(self.value, str) or self.is_null:
             self.fail(f"{what}: {self.kind} was given; a text is needed")
         if choices and self.value not in choices:
-            self.fail(f"{what}: {self.value!r} was given; allowed: {', '.join(choices)}")
+            self.fail(f"{what}: {self.kind} was given; allowed: {', '.join(choices)}")
         return self.value
 
     def boolean(self, what: str) -> bool:
@@ -111,7 +117,7 @@ class Node:
             self.fail(f"{what}: {self.kind} was given; an integer {low} to {high} is needed")
         number = int(str(self.value).replace("_", ""))
         if not low <= number <= high:
-            self.fail(f"{what}: {number} was given; allowed: {low} to {high}")
+            self.fail(f"{what}: {self.value} was given; allowed: {low} to {high}")
         return number
 
     def number(self, what: str, low: float, high: float) -> float:
@@ -120,7 +126,7 @@ class Node:
             self.fail(f"{what}: {self.kind} was given; a number {low:g} to {high:g} is needed")
         number = float(str(self.value).replace("_", ""))
         if not low <= number <= high:
-            self.fail(f"{what}: {self.value} was given; allowed: {low:g} to {high:g}")
+            self.fail(f"{what}: {self.kind} was given; allowed: {low:g} to {high:g}")
         return number
 
     def _matches(self, pattern: re.Pattern[str]) -> bool:
@@ -162,7 +168,7 @@ def _build(events: Iterator[yaml.Event], name: str) -> Iterator[Node]:
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise WccsimError("anchors (&) and aliases (*) are not allowed here", place)
         if tag := getattr(event, "tag", None):
-            raise WccsimError(f"the tag {tag} was given; tags are not allowed", place)
+            raise WccsimError(f"the tag {brief(tag)} was given; tags are not allowed", place)
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             if len(stack) == MAX_DEPTH:
                 raise WccsimError(f"nested deeper than {MAX_DEPTH} levels", place)
@@ -195,6 +201,6 @@ def _attach(parent: Node, pending: list[Node | None], child: Node) -> None:
         child.fail(f"a key must be a text, not {child.kind}")
     if child.value in parent.key_places:
         first = parent.key_places[child.value]
-        child.fail(f"key {child.value!r} was given twice; it stands already on line {first.line}")
+        child.fail(f"key {brief(child.value)} was given twice; it stands already on line {first.line}")
     parent.key_places[child.value] = child.place
     pending[0] = child
