@@ -1,0 +1,159 @@
+"""Strips: the order in which the fast paths keep a map, and the exact selection in that order.
+
+A strip is 2**L rows of the padded map, full width: every butterfly of all L levels lies inside one.
+Its words are ordered by level and band, LL_L LH_L HL_L HH_L LH_(L-1) HL_(L-1) HH_(L-1) ... HH_1,
+each band row by row; nothing is interleaved. With u_l = 2**(L-l) * (WP >> l), the words of one band
+of level l, bands LH, HL, HH of level l start at u_l, 2 u_l, 3 u_l and LL_L at 0: what lies before
+u_l is exactly the room of LL_l, split further. Only ties and the bitmap need the flat index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, prange
+
+BINS_BITS = 7  # mantissa bits of a histogram bin: 128 bins an octave
+BINS = 64 << BINS_BITS
+
+
+@dataclass(frozen=True, slots=True)
+class Strips:
+    """A padded map of `height` x `width` cut into strips, for `levels` levels.
+
+    base, step: the flat (Mallat) index of word i of strip s is base[i] + s * step[i].
+    subband: the number of the sub-band of word i (`subbands.py`).
+    """
+
+    levels: int
+    height: int
+    width: int
+    base: npt.NDArray[np.int64]
+    step: npt.NDArray[np.int64]
+    subband: npt.NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """Number of strips."""
+        return self.height >> self.levels
+
+    @property
+    def words(self) -> int:
+        """Words of one strip."""
+        return self.width << self.levels
+
+
+def strips_of(levels: int, height: int, width: int) -> Strips:
+    """The strip order of a padded map."""
+    words = width << levels
+    base, step = np.empty(words, np.int64), np.empty(words, np.int64)
+    subband = np.empty(words, np.int64)
+    for level in range(levels, 0, -1):
+        columns, rows = width >> level, 1 << (levels - level)
+        size = rows * columns
+        raster = (np.arange(rows)[:, None] * width + np.arange(columns)).reshape(-1)
+        for band in range(0 if level == levels else 1, 4):
+            below, right = divmod(band, 2)
+            start = below * (height >> level) * width + right * columns
+            base[band * size : (band + 1) * size] = raster + start
+            step[band * size : (band + 1) * size] = rows * width
+            subband[band * size : (band + 1) * size] = 3 * (levels - level) + band
+    return Strips(levels, height, width, base, step, subband)
+
+
+@njit(cache=True)
+def _bin_of(score, one):
+    """Histogram bin of a score: leading-one exponent and BINS_BITS mantissa bits, 0 for 0.
+
+    Read off the float64 of the score, whose rounding is monotone: a greater score never falls into
+    a lower bin. `one` is a float64 array of one element, the place where the bits are read.
+    """
+    one[0] = score
+    return max(np.int64(0), (one.view(np.int64)[0] >> (52 - BINS_BITS)) - (1022 << BINS_BITS))
+
+
+@njit(cache=True, parallel=True)
+def _histogram(scores, bins):
+    for t in prange(bins.shape[0]):
+        one = np.empty(1, np.float64)
+        bins[t] = 0
+        for s in range(t, scores.shape[0], bins.shape[0]):
+            for i in range(scores.shape[1]):
+                bins[t, _bin_of(scores[s, i], one)] += 1
+
+
+@njit(cache=True)
+def _members(scores, chosen, found):
+    """Scores of one bin, into `found`."""
+    one = np.empty(1, np.float64)
+    count = 0
+    for s in range(scores.shape[0]):
+        for i in range(scores.shape[1]):
+            if _bin_of(scores[s, i], one) == chosen:
+                found[count] = scores[s, i]
+                count += 1
+
+
+@njit(cache=True)
+def _tied(scores, low, high, base, step, found):
+    """Flat indices of the scores in low..high-1, into `found`; returns how many."""
+    count = 0
+    for s in range(scores.shape[0]):
+        for i in range(scores.shape[1]):
+            if low <= scores[s, i] < high:
+                found[count] = base[i] + s * step[i]
+                count += 1
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Kept: score >= high, or score >= low and flat index <= last."""
+
+    low: int
+    high: int
+    last: int
+
+
+def select(
+    scores: npt.NDArray[np.int64], kept: int, mantissa_bits: int | None, strips: Strips, threads: int
+) -> Threshold:
+    """The `kept` greatest scores, int64 [strips, words]; ties to the lowest flat index (section 3).
+
+    mantissa_bits None: exact. Otherwise `binned:m`: a whole bin of that many mantissa bits is one tie.
+    """
+    bins = np.empty((threads, BINS), np.int64)
+    _histogram(scores, bins)
+    at_least = np.cumsum(bins.sum(axis=0)[::-1])[::-1]  # at_least[b]: scores in bin b or above
+    chosen = int(np.flatnonzero(at_least >= kept)[-1])
+    above = int(at_least[chosen + 1]) if chosen + 1 < BINS else 0
+    members = np.empty(int(at_least[chosen]) - above, np.int64)
+    _members(scores, chosen, members)
+    members.partition(members.size - (kept - above))
+    low = int(members[members.size - (kept - above)])  # the kept-th greatest score
+    high = low + 1
+    if mantissa_bits is None:
+        fits = above + int(np.count_nonzero(members >= low)) == kept
+    else:
+        low, high = _bin_bounds(low, mantissa_bits)
+        fits = False
+    if fits:
+        return Threshold(low, high, strips.height * strips.width)
+    certain = int(np.count_nonzero(scores >= high))
+    tied = np.empty(int(np.count_nonzero(scores >= low)) - certain, np.int64)
+    _tied(scores, low, high, strips.base, strips.step, tied)
+    tied.partition(kept - certain - 1)
+    return Threshold(low, high, int(tied[kept - certain - 1]))
+
+
+def _bin_bounds(score: int, mantissa_bits: int) -> tuple[int, int]:
+    """(low, high): the scores low..high-1 share `score`'s bin of `binned:m`."""
+    if score == 0:
+        return 0, 1
+    exponent = score.bit_length() - 1
+    mantissa = (score << mantissa_bits) >> exponent  # with its leading one
+    # The least score whose mantissa, cut to m bits, is at least `mantissa`: a ceiling division.
+    edges = [-((-edge << exponent) >> mantissa_bits) for edge in (mantissa, mantissa + 1)]
+    return edges[0], edges[1]
