@@ -27,6 +27,14 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert sha256_of(target) == "0263829989b6fd954f72baaf2fc64bc2e2f01d692d4de72986ea808f6e99813f"
 
 
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    null = Path("/dev/null")
+    if not null.is_char_device():
+        pytest.skip("there is no /dev/null here")
+    write_text(null, "x")
+    assert null.is_char_device()
+
+
 @pytest.mark.parametrize("name", ["missing/out.csv", "."])
 def test_a_path_that_cannot_be_written_is_one_line(tmp_path: Path, name: str) -> None:
     with pytest.raises(WccsimError, match=r"^cannot write .*: [A-Z][a-z ]+$"):

@@ -18,9 +18,16 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends without an error.
 
     Raises WccsimError when the folder is missing or may not be written; what stood at `path`
-    before is untouched unless the block succeeds.
+    before is untouched unless the block succeeds. A device or a pipe, which cannot be replaced, is
+    given as it is.
     """
     path = Path(path)
+    if is_device(path):
+        try:
+            yield path
+        except OSError as problem:
+            raise WccsimError(f"cannot write {path}: {problem.strerror}") from None
+        return
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     except OSError as problem:
@@ -37,6 +44,12 @@ def replacing(path: Path | str) -> Iterator[Path]:
         raise WccsimError(f"cannot write {path}: {problem.strerror}") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_device(path: Path | str) -> bool:
+    """Whether `path` is there and neither a file nor a folder, such as /dev/null."""
+    path = Path(path)
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def write_text(path: Path | str, text: str) -> None:

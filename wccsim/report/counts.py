@@ -176,7 +176,7 @@ def stage_text(report: Report) -> str:
     if not rows:
         return "no layer uses WCC here; --keep 25% asks for it\n"
     table = terminal_table(heads, rows, total=sums, align=align)
-    return f"In millions. {report.notes[0]}\n\n{table}"
+    return f"In millions.\n{report.notes[0]}\n\n{table}"
 
 
 def kind_of(layer: Layer) -> str:

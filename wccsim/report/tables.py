@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from wccsim import __version__
 from wccsim.errors import WccsimError
-from wccsim.files import replacing, write_text
+from wccsim.files import is_device, replacing, write_text
 from wccsim.report.terminal import Cell, exact_decimal, grouped, terminal_table
 
 if TYPE_CHECKING:
@@ -106,12 +106,13 @@ def provenance_lines(provenance: Provenance) -> list[str]:
 
 
 def write_csv(path: Path | str, report: Report) -> None:
-    """CSV to `path`, provenance beside it; "-" is standard output, with no file beside it."""
-    if str(path) == "-":
-        write_text("-", csv_text(report))
+    """CSV to `path`, provenance beside it; standard output ("-") and devices have nothing beside them."""
+    if str(path) != "-":
+        _refuse_folder(path)
+    if str(path) == "-" or is_device(path):
+        write_text(path, csv_text(report))
         return
     beside = f"{path}.provenance.json"
-    _refuse_folder(path)
     write_text(beside, json.dumps(report.provenance.as_dict(), indent=1, ensure_ascii=False) + "\n")
     write_text(path, csv_text(report))
 

@@ -1,0 +1,375 @@
+"""Counting: the laws of totals and traffic, other tools' counts, and the paper's example."""
+
+import csv
+from dataclasses import replace
+from decimal import Decimal, getcontext
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import wccsim
+from wccsim import WccsimError, load_network
+from wccsim.actions import Stage
+from wccsim.analytic import wcc_actions
+from wccsim.counting.bops import bops_haar, bops_uniq
+from wccsim.counting.count import LayerCount, count_network, total
+from wccsim.counting.macs import macs
+from wccsim.counting.options import CountingOptions, configured
+from wccsim.counting.run import count, parse_size
+from wccsim.counting.stages import parameters_of, stage_counts
+from wccsim.counting.traffic import network_traffic, unique_bits
+from wccsim.network.model import Layer, Network, Shape
+
+PEERS = Path(__file__).parent / "golden" / "peers"
+QUARTER = Fraction(1, 4)
+OPTIONS = st.builds(
+    CountingOptions,
+    counting=st.sampled_from(["paper", "true"]),
+    definition=st.sampled_from(["mac", "uniq"]),
+    padding=st.sampled_from(["padded", "published"]),
+    maps=st.sampled_from(["compressed", "dense"]),
+    index=st.sampled_from(["bitmap", "list"]),
+    on_chip_bits=st.integers(0, 1 << 20),
+)
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with (PEERS / name).open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def peer_layer(name: str, weight_bits: int = 8, act_bits: int = 8) -> Layer:
+    """A layer of the peers' list: padding already inside its height and width."""
+    row = next(row for row in rows("layers.csv") if row["layer"] == name)
+    return Layer(
+        name,
+        "conv",
+        ("input",),
+        Shape(int(row["Cin"]), int(row["H_in_padded"]), int(row["W_in_padded"])),
+        Shape(int(row["Cout"]), int(row["H_out"]), int(row["W_out"])),
+        kernel=(int(row["Kh"]), int(row["Kw"])),
+        stride=(int(row["stride"]),) * 2,
+        groups=int(row["groups"]),
+        weight_bits=weight_bits,
+        act_bits=act_bits,
+    )
+
+
+def alone(layer: Layer, **options: Any) -> LayerCount:
+    before = Layer("input", "input", (), layer.in_shape, layer.in_shape)
+    return count_network(Network("one", (before, layer)), CountingOptions(**options))[0]
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Network:
+    """A random chain of convolutions, views and poolings with shortcuts, some layers with WCC."""
+    channels = draw(st.integers(1, 4))
+    shape = Shape(channels, draw(st.integers(1, 20)), draw(st.integers(1, 20)))
+    layers = [Layer("input", "input", (), shape, shape)]
+    for step in range(draw(st.integers(1, 7))):
+        before = draw(st.sampled_from(layers))
+        shape, name = before.out_shape, f"layer{step}"
+        bits = {"act_bits": draw(st.integers(1, 16)), "weight_bits": draw(st.integers(1, 16))}
+        kind = draw(st.sampled_from(["conv", "wcc", "activation", "pad", "add", "concat"]))
+        if kind in ("conv", "wcc"):
+            keep = draw(st.fractions(QUARTER, 1, max_denominator=9)) if kind == "wcc" else None
+            out = replace_channels(shape, draw(st.integers(1, 4)))
+            levels = draw(st.integers(1, 3))
+            layer = Layer(
+                name, "conv", (before.name,), shape, out, keep=keep, levels=levels, bias=step % 2 == 0, **bits
+            )
+        elif kind == "pad":
+            out = Shape(shape.channels, shape.height + 2, shape.width + 2)
+            layer = Layer(name, "pad", (before.name,), shape, out, padding=(1, 1, 1, 1), **bits)
+        elif kind == "concat":
+            mates = [
+                x for x in layers if x.out_shape.height == shape.height and x.out_shape.width == shape.width
+            ]
+            other = draw(st.sampled_from(mates))
+            out = replace_channels(shape, shape.channels + other.out_shape.channels)
+            layer = Layer(name, "concat", (before.name, other.name), shape, out, **bits)
+        elif kind == "add":
+            other = draw(st.sampled_from([x for x in layers if x.out_shape == shape]))
+            layer = Layer(name, "add", (before.name, other.name), shape, shape, **bits)
+        else:
+            layer = Layer(name, kind, (before.name,), shape, shape, **bits)
+        layers.append(layer)
+    return Network("random", tuple(layers))
+
+
+def replace_channels(shape: Shape, channels: int) -> Shape:
+    return Shape(channels, shape.height, shape.width)
+
+
+# The laws.
+
+
+@given(networks(), OPTIONS)
+@settings(deadline=None, max_examples=100)
+def test_totals_are_the_sum_of_the_leaves(network: Network, options: CountingOptions) -> None:
+    counted = count(network, **{name: getattr(options, name) for name in options.__slots__})
+    frame_total = total(counted.counts, lambda c: c.bops)
+    assert frame_total == sum(c.bops_conv for c in counted.counts) + sum(c.bops_haar for c in counted.counts)
+    for c in counted.counts:
+        t = c.traffic
+        assert t.bits == t.weight_bits + t.in_bits + t.out_bits + t.index_bits
+
+
+@given(networks(), st.integers(0, 1 << 20))
+@settings(deadline=None, max_examples=150)
+def test_unique_bits_cross_at_least_once(network: Network, on_chip_bits: int) -> None:
+    options = CountingOptions(maps="dense", on_chip_bits=on_chip_bits)
+    traffic = network_traffic(network.layers, options)
+    read = {source for layer in network.layers for source in layer.inputs}
+    assume("input" in read)
+    # An input that only views read, and results that are views of the input, move nothing.
+    assume(all(layer.op == "conv" for layer in network.layers if "input" in layer.inputs))
+    assume(all(layer.op in ("conv", "add") for layer in network.layers if layer.name not in read))
+    assert unique_bits(network.layers) <= sum(t.bits for t in traffic.values())
+
+
+@given(networks(), OPTIONS, st.integers(0, 1 << 20))
+@settings(deadline=None, max_examples=150)
+def test_more_memory_on_the_chip_never_costs_more(
+    network: Network, options: CountingOptions, more: int
+) -> None:
+    large = replace(options, on_chip_bits=options.on_chip_bits + more)
+    small_traffic = network_traffic(network.layers, options)
+    large_traffic = network_traffic(network.layers, large)
+    for layer in network.layers:
+        a, b = small_traffic[layer.name], large_traffic[layer.name]
+        assert b.in_bits <= a.in_bits and b.out_bits <= a.out_bits and b.index_bits <= a.index_bits
+
+
+@given(networks(), OPTIONS, st.fractions(QUARTER, 1, max_denominator=9))
+@settings(deadline=None, max_examples=100)
+def test_keeping_more_never_costs_less(network: Network, options: CountingOptions, keep: Fraction) -> None:
+    assume(keep < 1)
+    less = count_network(configured(network, keep=keep), options)
+    more = count_network(configured(network, keep=Fraction(1)), options)
+    for a, b in zip(less, more, strict=True):
+        assert a.bops <= b.bops and a.traffic.bits <= b.traffic.bits
+
+
+@given(networks(), OPTIONS)
+@settings(deadline=None, max_examples=60)
+def test_stages_add_up_to_the_layer(network: Network, options: CountingOptions) -> None:
+    for c in count_network(network, options):
+        if c.layer.keep is not None and 2 <= c.layer.act_bits <= 8 and 2 <= c.layer.weight_bits <= 8:
+            stages = stage_counts(c.layer, options)
+            assert sum(s.bops for s in stages) == c.bops
+            if options.padding == "padded":
+                assert sum(s.actions.macs for s in stages) == c.executed_macs
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 50), st.integers(1, 50), st.integers(1, 3))
+@settings(deadline=None, max_examples=60)
+def test_padded_haar_is_the_published_sum_on_the_padded_map(
+    inputs: int, outputs: int, height: int, width: int, levels: int
+) -> None:
+    shape = Shape(inputs, height, width)
+    layer = Layer(
+        "x", "conv", ("input",), shape, replace_channels(shape, outputs), keep=Fraction(1), levels=levels
+    )
+    step = 1 << levels
+    rounded = Shape(inputs, -(-height // step) * step, -(-width // step) * step)
+    whole = replace(layer, in_shape=rounded, out_shape=replace_channels(rounded, outputs))
+    assert alone(layer).bops_haar == alone(whole, padding="published").bops_haar
+    assert alone(layer).executed_macs == alone(whole, padding="published").executed_macs
+
+
+@given(st.integers(1, 1 << 40), st.integers(1, 16), st.integers(1, 16), st.integers(1, 1 << 14))
+@settings(deadline=None, max_examples=100)
+def test_uniq_rounds_its_one_logarithm_to_nearest(m: int, bw: int, ba: int, taps: int) -> None:
+    getcontext().prec = 80
+    exact = Decimal(m) * (Decimal(taps).ln() / Decimal(2).ln()) + m * (bw * ba + bw + ba)
+    assert abs(Decimal(int(bops_uniq(m, bw, ba, taps))) - exact) <= Decimal("0.5") + Decimal("1e-30")
+
+
+def test_uniq_is_exact_where_the_logarithm_is() -> None:
+    """64 input channels, 1x1: log2 64 = 6; 8 * 8 + 8 + 8 + 6 = 86 for each product."""
+    assert bops_uniq(1000, 8, 8, 64) == 86_000
+
+
+# The paper's example (section 4.1) and what padding does to it.
+
+
+def example(**options: Any) -> LayerCount:
+    layer = replace(peer_layer("paper160x960"), keep=options.pop("keep", QUARTER))
+    return alone(layer, **options)
+
+
+def test_the_papers_example() -> None:
+    assert example(keep=None).bops == 11_363_942_400
+    published = example(padding="published")
+    assert published.bops_conv == 11_363_942_400 // 4
+    assert published.bops_haar == 54_378_240 == 7_768_320 + 46_609_920
+    assert published.executed_macs == 160 * 960 * 289
+
+
+def test_padding_34_to_40_keeps_400_positions_instead_of_289() -> None:
+    padded = example()
+    assert padded.executed_macs == 160 * 960 * 400
+    assert padded.bops_haar == bops_haar(1120 * 1600, 3, 8)
+    assert padded.compressed is not None
+    assert (padded.compressed.positions, padded.compressed.kept) == (1600, 400)
+
+
+def test_effective_bits_pay_for_the_index() -> None:
+    """25 % of 8 bits is 2; one bitmap for 160 channels adds 1/160; padding scales both by 1600/1156."""
+    published, padded = example(padding="published"), example()
+    assert (published.effective_bits, published.effective_bits_with_index) == (2, 2 + Fraction(1, 160))
+    growth = Fraction(1600, 1156)
+    assert padded.effective_bits == 2 * growth
+    assert padded.effective_bits_with_index == (2 + Fraction(1, 160)) * growth
+    assert example(keep=None).effective_bits is None
+
+
+def test_an_index_list_costs_its_kept_positions() -> None:
+    counted = example(index="list")
+    assert counted.compressed is not None
+    assert counted.compressed.index_bits == 400 * 11  # ceil(log2 1600)
+
+
+def test_compressed_maps_cross_memory_with_their_index() -> None:
+    layer = replace(peer_layer("paper160x960"), keep=QUARTER)
+    t = alone(layer).traffic
+    assert (t.weight_bits, t.in_bits, t.out_bits, t.index_bits) == (
+        160 * 960 * 8,
+        400 * 160 * 8,
+        34 * 34 * 960 * 8,
+        1600,
+    )
+    dense = alone(layer, maps="dense").traffic
+    assert (dense.in_bits, dense.index_bits) == (34 * 34 * 160 * 8, 0)
+
+
+def test_the_maker_of_a_compressed_map_writes_that_form_and_the_whole_only_where_it_is_read() -> None:
+    shape = Shape(4, 8, 8)
+    maker = Layer("maker", "conv", ("input",), shape, shape)
+    reader = Layer("reader", "conv", ("maker",), shape, shape, keep=QUARTER)
+    shortcut = Layer("sum", "add", ("maker", "reader"), shape, shape)
+    before = Layer("input", "input", (), shape, shape)
+    options = CountingOptions()
+    chain = network_traffic((before, maker, reader), options)
+    assert (chain["maker"].out_bits, chain["maker"].index_bits) == (16 * 4 * 8, 64)
+    residual = network_traffic((before, maker, reader, shortcut), options)
+    assert residual["maker"].out_bits == 16 * 4 * 8 + 64 * 4 * 8
+    assert residual["sum"].in_bits == 2 * 64 * 4 * 8
+
+
+def test_views_move_nothing_and_have_no_row() -> None:
+    counted = count("mobilenetv2")
+    assert not [c for c in counted.counts if c.layer.op in ("pad", "input")]
+
+
+def test_a_map_that_fits_stays_on_the_chip() -> None:
+    shape = Shape(1, 4, 4)
+    before = Layer("input", "input", (), shape, shape)
+    first = Layer("first", "conv", ("input",), shape, shape)
+    second = Layer("second", "conv", ("first",), shape, shape)
+    both = (before, first, second)
+    # While `first` lives, the input, it and the result are alive: 2 or 3 maps of 128 bits.
+    fits = network_traffic(both, CountingOptions(on_chip_bits=256))
+    misses = network_traffic(both, CountingOptions(on_chip_bits=255))
+    assert (fits["first"].out_bits, fits["second"].in_bits) == (0, 0)
+    assert (misses["first"].out_bits, misses["second"].in_bits) == (128, 128)
+    assert fits["first"].in_bits == fits["second"].out_bits == 128
+
+
+# Other tools.
+
+
+QONNX = rows("qonnx_1.0.0_inference_cost.csv")
+
+
+@pytest.mark.parametrize("row", QONNX, ids=[f"{r['layer']} {r['w_bits']}/{r['a_bits']}" for r in QONNX])
+def test_macs_bops_and_memory_equal_qonnx(row: dict[str, str]) -> None:
+    counted = alone(peer_layer(row["layer"], int(row["w_bits"]), int(row["a_bits"])))
+    assert counted.macs == int(row["qonnx_macs_no_discount"]) == int(row["macs_by_hand"])
+    assert counted.bops == int(row["qonnx_bops_no_discount"])
+    assert counted.traffic.weight_bits == int(row["mem_w_bits"])
+    assert counted.layer.out_shape.values == int(row["mem_o_elems"])
+
+
+@pytest.mark.parametrize("row", rows("onnx_tool_1.0.1.csv"), ids=lambda r: r["layer"])
+def test_macs_and_parameters_equal_onnx_tool(row: dict[str, str]) -> None:
+    counted = alone(peer_layer(row["layer"]))
+    assert (counted.macs, counted.params) == (int(row["macs"]), int(row["params"]))
+
+
+# What a user gives.
+
+
+def test_the_stride_rule_may_leave_a_fraction_and_says_so_exactly() -> None:
+    layer = Layer("x", "conv", ("input",), Shape(1, 4, 4), Shape(1, 1, 1), kernel=(3, 3), stride=(3, 3))
+    assert macs(layer, "paper") == Fraction(9 * 4, 9) == 4
+    odd = replace(layer, in_shape=Shape(1, 5, 4), stride=(2, 2))
+    assert macs(odd, "paper") == Fraction(27, 2)
+
+
+def test_options_override_all_but_exempt_layers() -> None:
+    counted = count("deeplabv3plus_mobilenetv2_voc", weight_bits=4, act_bits=6, keep="12.5%", levels=2)
+    for c in counted.counts:
+        if c.layer.exempt:
+            assert c.layer.keep is None and (c.layer.weight_bits, c.layer.act_bits) == (32, 32)
+        elif c.layer.multiplies:
+            assert (c.layer.weight_bits, c.layer.act_bits) == (4, 6)
+            assert (c.layer.keep == Fraction(1, 8)) == c.layer.pointwise
+
+
+def test_without_keep_there_is_no_wcc() -> None:
+    assert all(c.layer.keep is None for c in count("mobilenetv2").counts)
+
+
+def test_a_data_frame_has_the_columns_of_the_csv_and_does_not_wrap() -> None:
+    from wccsim.report.counts import COLUMNS
+
+    frame = wccsim.bops("mobilenetv2", counting="paper", input_size=(1024, 2048))
+    assert list(frame.columns) == list(COLUMNS)
+    by_kernel = frame.groupby("kernel_height").macs.sum()
+    assert (by_kernel[1], by_kernel[3]) == (18_022_413_312, 1_056_190_968)  # the totals of Table 3
+    huge = wccsim.bops("mobilenetv2", weight_bits=64, act_bits=64, input_size=(4096, 65536))
+    assert sum(huge.bops) == sum(huge.macs.astype(object)) * 64 * 64
+
+
+def test_actions_under_a_rice_coded_index_are_not_guessed() -> None:
+    layer = replace(peer_layer("exp1"), keep=QUARTER)
+    p = replace(parameters_of(layer, CountingOptions()), index="rice")
+    with pytest.raises(WccsimError, match="Rice"):
+        wcc_actions(p, 1, 1, 8, 8)[Stage.BITMAP]
+
+
+@pytest.mark.parametrize("text", ["0x5", "abc", "5", "-1x3", "1x2x3", "", "1.5x2", "9999999999x1"])
+def test_an_input_size_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(WccsimError, match="allowed: HEIGHTxWIDTH"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"definition": "flops"}, "definition is 'flops'; allowed: mac, uniq, gates"),
+        ({"counting": "both"}, "counting is 'both'; allowed: paper, true"),
+        ({"levels": 9}, "levels is 9; allowed: integers from 1 to 5"),
+        ({"weight_bits": 0}, "weight_bits is 0; allowed: integers from 1 to 64"),
+        ({"act_bits": 65}, "act_bits is 65; allowed: integers from 1 to 64"),
+        ({"keep": 0}, "keep 0 is out of range"),
+        ({"keep": "200%"}, "keep '200%' is out of range"),
+        ({"on_chip_bits": -1}, "on_chip_bits is -1; allowed: integers from 0"),
+        ({"kepe": 1}, "counting rule 'kepe' is not known"),
+        ({"keep": "1/100000"}, "keeps none"),
+    ],
+)
+def test_a_rule_that_is_not_allowed_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(WccsimError, match=message):
+        count("mobilenetv2", input_size=(64, 64), **options)
+
+
+def test_a_network_in_hand_keeps_its_size() -> None:
+    with pytest.raises(WccsimError, match="has its sizes resolved"):
+        count(load_network("mobilenetv2"), input_size="64x64")
