@@ -14,7 +14,7 @@ from typing import Any
 
 from wccsim.errors import WccsimError
 from wccsim.files import read_bytes
-from wccsim.located import MAX_BYTES, Node, parse
+from wccsim.located import MAX_BYTES, Node, brief, parse
 from wccsim.network import entries, head
 from wccsim.network.entries import FLOW, OPERATORS, READERS, Request
 from wccsim.network.expression import Value, substitute
@@ -102,8 +102,12 @@ class _Expansion:
             near = nearest(kind, [*OPERATORS, *self.blocks])
             known = ", ".join([*OPERATORS, *self.blocks])
             raise WccsimError(
-                f"a layer starts with its operator; {kind!r} is none{near}; known: {known}", place
+                f"a layer starts with its operator; {brief(kind)} is none{near}; known: {known}", place
             )
+        if kind in self.blocks:
+            item.mapping(f"block {kind}", (kind, *self.blocks[kind].parameters, *FLOW))
+        else:
+            item.mapping(kind, entries.allowed_keys(kind))
         return kind
 
     def _entry(

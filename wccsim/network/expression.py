@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
 from wccsim.errors import Place, WccsimError
-from wccsim.located import Node
+from wccsim.located import Node, brief
 
 MAX_LENGTH = 120
 MAX_MAGNITUDE = 1 << 40
@@ -85,17 +85,21 @@ def _closing(text: str, start: int, place: Place) -> int:
             end += 1
             if depth == 0:
                 return end
-        raise WccsimError(f"{text!r}: the bracket after $ is not closed", place)
+        raise WccsimError(f"{brief(text)}: the bracket after $ is not closed", place)
     while end < len(text) and (text[end].isalnum() or text[end] == "_") and text[end].isascii():
         end += 1
     if end == start or text[start].isdigit():
-        raise WccsimError(f"{text!r}: after $ a name or (expression) is needed; $$ stands for one $", place)
+        raise WccsimError(
+            f"{brief(text)}: after $ a name or (expression) is needed; $$ stands for one $", place
+        )
     return end
 
 
 def _look_up(name: str, values: Mapping[str, Value], place: Place) -> Value:
     if name not in values:
-        raise WccsimError(f"${name} is not known here; known: {', '.join(sorted(values)) or 'none'}", place)
+        raise WccsimError(
+            f"${name[:60]} is not known here; known: {', '.join(sorted(values)) or 'none'}", place
+        )
     return values[name]
 
 

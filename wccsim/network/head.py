@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from wccsim.errors import WccsimError
-from wccsim.located import Node
+from wccsim.located import Node, brief
 from wccsim.network import values
 from wccsim.network.entries import FLOW, OPERATORS
 from wccsim.network.model import Layer, Shape
@@ -67,7 +67,7 @@ class Scope:
         layer = self.layers.get(name) or self.aliases.get(name)
         if layer is None:
             near = nearest(name, [*self.layers, *self.aliases])
-            node.fail(f"{name!r} is no layer above this one; a layer reads only layers above it{near}")
+            node.fail(f"{brief(name)} is no layer above this one; a layer reads only layers above it{near}")
         return layer
 
     def add(self, layer: Layer, node: Node) -> None:
@@ -78,7 +78,7 @@ class Scope:
     def free(self, name: str, node: Node) -> None:
         """Refuse a name that is taken, reserved, too long or not printable."""
         if name in self.layers or name in self.aliases:
-            node.fail(f"the name {name!r} was given twice; every layer needs its own")
+            node.fail(f"the name {brief(name)} was given twice; every layer needs its own")
         if name in RESERVED or len(name) > MAX_NAME or not name.isprintable():
             node.fail(
                 f"the name {name[:40]!r} is not allowed; 1 to {MAX_NAME} printable characters, not previous"
@@ -134,7 +134,7 @@ def blocks(node: Node) -> dict[str, Block]:
     for name, item in node.entries("blocks").items():
         if name in OPERATORS or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise WccsimError(
-                f"a block cannot be called {name!r}; allowed: lower-case letters, digits, _; no operator",
+                f"a block cannot be called {brief(name)}; allowed: a-z, 0-9, _; no operator",
                 node.key_place(name),
             )
         given = item.mapping(f"block {name}", ("parameters", "layers"), ("layers",))
@@ -142,7 +142,7 @@ def blocks(node: Node) -> dict[str, Block]:
         for parameter in parameters:
             if parameter in (*BUILT_IN, *FLOW, name) or not re.fullmatch(r"[a-z][a-z0-9_]*", parameter):
                 raise WccsimError(
-                    f"a parameter cannot be called {parameter!r}; allowed: lower-case letters, digits, _, "
+                    f"a parameter cannot be called {brief(parameter)}; allowed: a-z, 0-9, _, "
                     f"but not {', '.join((*BUILT_IN, *FLOW))}, nor the block's name",
                     given["parameters"].key_place(parameter),
                 )
