@@ -19,7 +19,7 @@ FLOORS = [
     "datapath.engine datapath.count",
     "datapath.float_reference datapath.widths",
     "datapath.layer datapath.error_bound datapath.calibration",
-    "datapath.wcc_layer",
+    "datapath.wcc_layer datapath.measure datapath.dump compiling",
     "default_maps network.model cycles",
     "counting.exact",
     "counting.macs analytic",
@@ -57,9 +57,9 @@ FLOORS = [
     "codecs.registry",
     "report.terminal",
     "report.tables",
-    "report.counts report.paper report.differences",
+    "report.counts report.paper report.differences report.simulation",
     "cli",
-    "cli.networks cli.codecs cli.extract cli.count cli.paper cli.diff",
+    "cli.simulate cli.networks cli.codecs cli.extract cli.count cli.paper cli.diff",
 ]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
 COUNTING_ONLY = ["analytic", "cost"]

@@ -91,13 +91,11 @@ def scale_double_rounding(value: IntOrArray, multiplier: Any, shift: Any) -> Int
     doubling high multiply by the Q31 `multiplier`; then a rounding division by 2**shift, ties away.
     Arrays are int64 and broadcast; shift -31..31.
     """
-    if isinstance(value, int):
-        high = doubling_high_multiply(int(value) << max(-shift, 0), multiplier)
-        return divide_by_power_of_two(high, max(shift, 0))
-    left, right = np.maximum(-np.asarray(shift), 0), np.maximum(shift, 0)
+    scalar = isinstance(value, int)
+    left: Any = max(-shift, 0) if scalar else np.maximum(-np.asarray(shift), 0)
+    right: Any = max(shift, 0) if scalar else np.maximum(shift, 0)
     shifted: Any = value << left
-    high_word: Any = doubling_high_multiply(shifted, multiplier)
-    result: Any = divide_by_power_of_two(high_word, right)
+    result: Any = divide_by_power_of_two(doubling_high_multiply(shifted, multiplier), right)
     return result  # type: ignore[no-any-return]
 
 

@@ -17,7 +17,7 @@ from wccsim.datapath.subbands import subbands
 from wccsim.parameters import WccParameters
 
 Float = npt.NDArray[np.float64]
-FLOAT_SLACK = 1e-9  # of the bound: what float64 itself may be off
+FLOAT_SLACK = 1e-9  # of the greatest value: what float64 itself may be off
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,7 @@ def error_bound(plan: Plan, scales: Scales) -> ErrorBound:
     if p.bias:
         pixels = pixels + scales.y * 2.0 ** -(p.bias_gain() + 1)
     out = pixels + r3_step * scales.out
-    slack = 1 + FLOAT_SLACK
-    return ErrorBound(q * slack, y * slack, out * slack)
+    return ErrorBound(q, y, out)
 
 
 def transform_error(p: WccParameters) -> Float:

@@ -166,7 +166,8 @@ def _scale_note(run: Simulation) -> str:
     """Says when the map's own scale is not the one that the layer was made for."""
     if run.feature_map.x_scale == run.layer.x_scale:
         return ""
-    return f"real values use the layer's x_scale {run.layer.x_scale:.6g}, not the map's {run.feature_map.x_scale:.6g}\n"
+    scales = f"{run.layer.x_scale:.6g}, not the map's {run.feature_map.x_scale:.6g}"
+    return f"real values use the layer's x_scale {scales}\n"
 
 
 def _error_table(run: Simulation) -> str:

@@ -1,0 +1,145 @@
+"""`wccsim simulate`: a WCC layer on a real feature map, bit by bit, with the float result beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wccsim.errors import WccsimError
+from wccsim.parameters import HAAR_VARIANTS, INDEX_FORMATS, REQUANTISE_MODES, SCORES
+
+LAYER_SETTINGS = (
+    "keep",
+    "levels",
+    "haar",
+    "score",
+    "selection",
+    "index",
+    "requantise_mode",
+    "yw",
+    "weight_bits",
+    "kept_bits",
+    "out_dtype",
+    "per_level_shift",
+    "calibration",
+)
+
+
+@click.command()
+@click.argument("map_path", metavar="MAP")
+@click.option("--keep", metavar="FRACTION|PERCENT", help="Kept part of the positions: 0.25, 1/4 or 25%.")
+@click.option("--levels", type=int, default=3, show_default=True, help="Haar levels, 1 to 5.")
+@click.option("--haar", type=click.Choice(HAAR_VARIANTS), default="exact", show_default=True)
+@click.option("--score", type=click.Choice(SCORES), default="l2", show_default=True)
+@click.option("--selection", default="exact", show_default=True, help='"exact" or "binned:m", m 0 to 8.')
+@click.option("--index", type=click.Choice(INDEX_FORMATS), default="bitmap", show_default=True)
+@click.option("--requantise-mode", type=click.Choice(REQUANTISE_MODES), default="single", show_default=True)
+@click.option("--yw", type=int, default=16, show_default=True, help="Bits of a word after R2, 8 to 16.")
+@click.option("--weight-bits", type=int, default=8, show_default=True, help="Width of the weights, 2 to 8.")
+@click.option("--kept-bits", type=int, default=8, show_default=True, help="Bits of a kept coefficient.")
+@click.option("--out-dtype", type=click.Choice(("auto", "int8", "uint8")), default="auto", show_default=True)
+@click.option("--per-level-shift", is_flag=True, help="A power of two more per level, chosen by calibration.")
+@click.option(
+    "--calibration", default="mse", show_default=True, help='Clip of R1: "mse", "max" or "percentile:P".'
+)
+@click.option("--layer", "layer_path", metavar="NPZ", help="Use a saved layer instead of calibrating one.")
+@click.option("--save-layer", metavar="NPZ", help="Save the layer: weights, multipliers, scales, settings.")
+@click.option("--dump", metavar="DIR", help="Write every array as npy, and report.json, into DIR.")
+@click.option("--json", "json_path", metavar="PATH", help='Write the report as JSON; "-": standard output.')
+@click.option("--widths", is_flag=True, help="Add each signal's required width and the widest value seen.")
+@click.option("--explain", is_flag=True, help="Add what each column means and the multipliers used.")
+def simulate(**asked: Any) -> None:
+    """Run a WCC layer bit-exactly on the feature map MAP.
+
+    MAP is an npz with x, x_scale, w, w_scale, bias and act (an npz or npy with x alone needs --layer), or
+    the name of a shipped map. R1, R2 and R3 are calibrated on the map itself unless --layer is given.
+
+    \b
+    Examples:
+      wccsim simulate coffee_block2_linear_c24_100x150 --keep 25%
+      wccsim simulate map.npz --keep 1/8 --levels 2 --per-level-shift --widths
+      wccsim simulate map.npz --keep 25% --save-layer layer.npz --dump arrays
+      wccsim simulate other.npz --layer layer.npz --json -
+    """
+    from wccsim.compiling import compile_notice
+    from wccsim.datapath.dump import check_folder
+    from wccsim.maps import load_map
+    from wccsim.report import simulation
+
+    given = [name for name in LAYER_SETTINGS if _was_given(name)]
+    if asked["layer_path"] and given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise WccsimError(f"--layer holds every setting of the layer; drop {options}")
+    if asked["dump"]:
+        check_folder(Path(asked["dump"]))
+    feature_map = load_map(_path_of(asked["map_path"]))
+    with compile_notice():
+        layer = _layer(asked, feature_map)
+        run = simulation.simulate(layer, feature_map)
+    if asked["save_layer"]:
+        layer.save(asked["save_layer"])
+    if asked["dump"]:
+        simulation.dump(Path(asked["dump"]), run)
+    if asked["json_path"]:
+        simulation.write_json(asked["json_path"], run)
+    if asked["json_path"] != "-":
+        click.echo(simulation.text(run, widths=asked["widths"], explain=asked["explain"]), nl=False)
+    if not all(row.within for row in run.errors):
+        raise WccsimError("a stage lies outside its derived error bound: a fault of wccsim, please report it")
+
+
+def _was_given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _path_of(given: str) -> Path:
+    """The file, or the shipped map of that name."""
+    from wccsim.default_maps import default_map_paths
+
+    shipped = {path.stem: path for path in default_map_paths()}
+    return shipped[given] if given in shipped and not Path(given).exists() else Path(given)
+
+
+def _layer(asked: dict[str, Any], feature_map: Any) -> Any:
+    """The saved layer, or one calibrated on the map."""
+    from wccsim.datapath.wcc_layer import WCCLayer, calibrated
+    from wccsim.parameters import WccParameters, parse_keep
+
+    if asked["layer_path"]:
+        return WCCLayer.load(asked["layer_path"])
+    if feature_map.weights is None:
+        raise WccsimError(f"{asked['map_path']} has no weights w; give a saved layer with --layer")
+    if asked["keep"] is None:
+        raise WccsimError("--keep is missing; it is the kept fraction, such as 25%")
+    relu = feature_map.act != "none"
+    parameters = WccParameters(
+        keep=parse_keep(asked["keep"]),
+        levels=asked["levels"],
+        in_bits=feature_map.in_bits,
+        act_bits=asked["kept_bits"],
+        weight_bits=asked["weight_bits"],
+        wavelet_bits=asked["yw"],
+        haar=asked["haar"],
+        score=asked["score"],
+        selection=asked["selection"],
+        index=asked["index"],
+        requantise_mode=asked["requantise_mode"],
+        bias=feature_map.bias is not None,
+        relu=relu,
+        out_unsigned=relu if asked["out_dtype"] == "auto" else asked["out_dtype"] == "uint8",
+    )
+    return calibrated(
+        feature_map.weights,
+        feature_map.weight_scale,
+        feature_map.bias,
+        [feature_map.x],
+        feature_map.x_scale,
+        parameters,
+        act=feature_map.act,
+        method=asked["calibration"],
+        per_level_shift=asked["per_level_shift"],
+        made={"calibrated_on": {feature_map.name: feature_map.sha256}},
+    )
