@@ -1,5 +1,6 @@
 """Closed forms of DRAM traffic against a walk of the loop nest that counts every fetch."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -11,6 +12,7 @@ from wccsim.tiling import (
     ORDERS,
     Capacity,
     DramTraffic,
+    InSweep,
     Nest,
     Tiling,
     best_tiling,
@@ -109,7 +111,7 @@ def nests(draw: st.DrawFn) -> Nest:
 def test_closed_forms_equal_the_walk(nest, rows, n, k, order, halo):
     tiling = Tiling(min(rows, nest.rows), min(n, nest.out_channels), min(k, nest.in_channels), order)
     walked, largest = walk(nest, tiling, halo)
-    assert dram_traffic(nest, tiling, halo) == walked
+    assert replace(dram_traffic(nest, tiling, halo), in_passes=1) == walked
     claimed = tile_bits(nest, tiling, halo)
     assert all(largest[tensor] <= claimed[tensor] for tensor in largest)
 
@@ -156,6 +158,15 @@ def test_everything_on_chip_moves_every_bit_once(halo):
     nest = Nest(8, 8, 4, 6, 64, 72, 64, 256, row_span=3, pad_top=1)
     _, traffic = best_tiling(nest, Capacity((10**6,), (("in", "weight", "out"),)), halo)
     assert traffic == DramTraffic(8 * 4 * 64, 4 * 6 * 72, 8 * 6 * 64)
+
+
+def test_an_input_compressed_on_the_way_in_pays_for_each_pass_as_stated():
+    """Three passes (n outermost, three tiles): first + 2 again, and what is spilled once."""
+    nest = Nest(4, 4, 2, 3, 8, 8, 8, 32, in_sweep_bits=InSweep(1000, 10, 7))
+    traffic = dram_traffic(nest, Tiling(2, 1, 2, "nmk"))
+    assert (traffic.in_read_bits, traffic.in_write_bits, traffic.in_passes) == (1020, 7, 3)
+    once = dram_traffic(nest, Tiling(4, 3, 2, "nmk"))
+    assert (once.in_read_bits, once.in_write_bits, once.in_passes) == (1000, 0, 1)
 
 
 def test_halo_rows_by_hand():

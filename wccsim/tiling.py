@@ -24,6 +24,19 @@ ORDERS = tuple("".join(order) for order in permutations("mnk"))
 
 
 @dataclass(frozen=True, slots=True)
+class InSweep:
+    """Bits of an input that is not fetched plainly: compressed on the way in, for one.
+
+    first: what the first pass over the input reads; again: each later pass; spill: what is written
+    once so that later passes find it, where there are any.
+    """
+
+    first: int
+    again: int
+    spill: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Nest:
     """One group of a layer, in bits. Rows of a 1x1 layer may be any positions, e.g. the kept ones.
 
@@ -31,6 +44,7 @@ class Nest:
     input row of one channel. row_step: rows that can only be fetched together (2**L where the map
     lies in DRAM as wavelet blocks). pair_bits: weights that join one input to one output channel.
     out_row_bits, partial_row_bits: one output row of one channel, finished or as partial sums.
+    in_sweep_bits: what passing over the whole input costs, where that is not its size.
     """
 
     rows: int
@@ -46,6 +60,7 @@ class Nest:
     pad_top: int = 0
     row_step: int = 1
     groups: int = 1
+    in_sweep_bits: InSweep | None = None
 
     @property
     def pointwise(self) -> bool:
@@ -80,6 +95,8 @@ class DramTraffic:
     out_write_bits: int
     partial_write_bits: int = 0
     partial_read_bits: int = 0
+    in_write_bits: int = 0
+    in_passes: int = 1
 
     @property
     def total_bits(self) -> int:
@@ -90,6 +107,7 @@ class DramTraffic:
             + self.out_write_bits
             + self.partial_write_bits
             + self.partial_read_bits
+            + self.in_write_bits
         )
 
 
@@ -135,12 +153,17 @@ def _traffic(nest: Nest, tiling: Tiling, swept: int) -> DramTraffic:
 
     sums = nest.groups * nest.rows * nest.out_channels
     returns = visits("k") - 1
+    passes = visits("n")
+    once = nest.groups * swept * nest.in_channels * nest.in_row_bits
+    sweep = nest.in_sweep_bits or InSweep(once, once)
     return DramTraffic(
-        in_read_bits=nest.groups * swept * nest.in_channels * nest.in_row_bits * visits("n"),
+        in_read_bits=sweep.first + (passes - 1) * sweep.again,
         weight_read_bits=nest.groups * nest.in_channels * nest.out_channels * nest.pair_bits * visits("m"),
         out_write_bits=sums * nest.out_row_bits,
         partial_write_bits=sums * nest.partial_row_bits * returns,
         partial_read_bits=sums * nest.partial_row_bits * returns,
+        in_write_bits=sweep.spill if passes > 1 else 0,
+        in_passes=passes,
     )
 
 

@@ -1,0 +1,255 @@
+"""Laws of the cost of a network: conserved, additive, monotone; and figures worked by hand."""
+
+import itertools
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from wccsim.cost.network import (
+    equivalent_bits,
+    network_cost,
+    quantised_equivalent,
+    without_wcc,
+)
+from wccsim.cost.options import CostOptions
+from wccsim.cost.views import matrix_product
+from wccsim.cycles import wcc_cycles
+from wccsim.errors import WccsimError
+from wccsim.hardware.accelerator_yaml import accelerator_names, load_accelerator
+from wccsim.hardware.energy_yaml import energy_names, load_energy
+from wccsim.hardware.model import Accelerator
+from wccsim.network.catalog import load_network, names
+from wccsim.network.model import Layer, Network, Shape
+from wccsim.parameters import WccParameters
+
+EDGE = load_accelerator("edge_npu_wcc")
+LPDDR4 = load_energy("lpddr4")
+
+
+def chain(*shapes_and_kernels) -> Network:
+    """input -> convolutions; each entry is (out channels, kernel, stride, groups)."""
+    (channels, height, width), *convolutions = shapes_and_kernels
+    shape = Shape(channels, height, width)
+    layers = [Layer("input", "input", (), shape, shape)]
+    for number, (out, kernel, stride, groups) in enumerate(convolutions):
+        pad = kernel // 2
+        rows = (shape.height + 2 * pad - kernel) // stride + 1
+        columns = (shape.width + 2 * pad - kernel) // stride + 1
+        made = Shape(out, rows, columns)
+        layers.append(
+            Layer(
+                f"conv{number}",
+                "conv",
+                (layers[-1].name,),
+                shape,
+                made,
+                (kernel, kernel),
+                (stride, stride),
+                padding=(pad, pad, pad, pad),
+                groups=groups,
+            )
+        )
+        shape = made
+    return Network("chain", tuple(layers))
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Network:
+    size = st.integers(4, 24)
+    channels, hidden, out = draw(st.integers(1, 40)), draw(st.integers(1, 48)), draw(st.integers(1, 40))
+    stride, kernel = draw(st.sampled_from([1, 2])), draw(st.sampled_from([1, 3]))
+    return chain(
+        (channels, draw(size), draw(size)),
+        (hidden, 1, 1, 1),
+        (hidden, kernel, stride, hidden),
+        (out, 1, 1, 1),
+        (channels, 1, 1, 1),
+    )
+
+
+options_st = st.builds(
+    CostOptions,
+    compress=st.sampled_from(["none", "consumer", "producer"]),
+    halo=st.sampled_from(["refetch", "keep"]),
+    fuse=st.booleans(),
+    index=st.sampled_from(["bitmap", "list"]),
+    selection=st.sampled_from(["exact", "binned:3"]),
+)
+keeps = st.sampled_from([None, Fraction(1), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8)])
+accelerators = st.sampled_from([load_accelerator(name) for name in accelerator_names()])
+
+
+def shrunk(accelerator: Accelerator, divisor: int) -> Accelerator:
+    buffers = tuple(replace(b, size_bytes=max(b.size_bytes // divisor, 64)) for b in accelerator.buffers)
+    return replace(accelerator, buffers=buffers)
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks(), keeps, options_st, accelerators, st.sampled_from([1, 16, 256]))
+def test_unique_bits_le_dram_bits_le_sram_bits_and_parts_sum_to_the_whole(
+    network, keep, options, machine, divisor
+):
+    machine = shrunk(machine, divisor)
+    try:
+        cost = network_cost(network.configured(keep=keep), machine, LPDDR4, options)
+    except WccsimError as problem:
+        assert "fits the buffers" in str(problem)
+        return
+    for layer in cost.layers:
+        assert layer.unique_bits <= layer.dram_bits <= layer.sram_bits
+        assert sum(stage.dram_read_bits for stage in layer.stages) == layer.dram.read
+        assert sum(stage.dram_write_bits for stage in layer.stages) == layer.dram.write
+        parts = layer.latency
+        assert min(parts.ideal, parts.loss, parts.stages, parts.stall, parts.load, parts.store) >= 0
+        assert layer.energy_pj == pytest.approx(sum(layer.part_pj(p) for p in ("compute", "sram", "dram")))
+        assert layer.utilization_percent <= layer.compute_utilization_percent + 1e-9 <= 100 + 1e-6
+        if keep is None or layer.keep is None:
+            assert layer.macs == layer.layer.macs
+    assert cost.cycles == sum(layer.latency.total for layer in cost.layers)
+    assert cost.dram_bits == sum(layer.dram_bits for layer in cost.layers)
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks(), keeps, options_st, accelerators, st.sampled_from([4, 64]), st.integers(2, 5))
+def test_more_buffer_never_moves_more_bits_nor_takes_longer(network, keep, options, machine, divisor, factor):
+    """With `producer` a larger buffer may change the form of a map for the whole network: same law."""
+    small = shrunk(machine, divisor)
+    large = replace(small, buffers=tuple(replace(b, size_bytes=b.size_bytes * factor) for b in small.buffers))
+    network = network.configured(keep=keep)
+    try:
+        before = network_cost(network, small, LPDDR4, options)
+    except WccsimError:
+        assume(False)
+    after = network_cost(network, large, LPDDR4, options)
+    assert after.dram_bits <= before.dram_bits
+    assert after.cycles <= before.cycles
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks(), keeps, options_st, accelerators, st.integers(2, 9))
+def test_more_bandwidth_never_takes_longer(network, keep, options, machine, factor):
+    network = network.configured(keep=keep)
+    slow = network_cost(network, machine, LPDDR4, options)
+    dram = replace(machine.dram, width_bits=machine.dram.width_bits * factor)
+    fast = network_cost(network, replace(machine, dram=dram), LPDDR4, options)
+    assert fast.cycles <= slow.cycles and fast.dram_bits == slow.dram_bits
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks(), options_st, accelerators, st.sampled_from(energy_names()))
+def test_fewer_kept_never_cost_more(network, options, machine, energy):
+    table = load_energy(energy)
+    costs = [
+        network_cost(network.configured(keep=keep), machine, table, options)
+        for keep in (Fraction(1, 8), Fraction(1, 4), Fraction(1, 2), Fraction(1))
+    ]
+    for fewer, more in itertools.pairwise(costs):
+        assert fewer.macs <= more.macs
+        assert fewer.dram_bits <= more.dram_bits
+        assert fewer.cycles <= more.cycles
+
+
+@settings(max_examples=40, deadline=None)
+@given(networks(), accelerators, st.sampled_from(["refetch", "keep"]), keeps)
+def test_fusing_and_keeping_halos_never_move_more_bits(network, machine, halo, keep):
+    network = network.configured(keep=keep)
+    plain = network_cost(network, machine, LPDDR4, CostOptions(halo=halo))
+    fused = network_cost(network, machine, LPDDR4, CostOptions(halo=halo, fuse=True))
+    kept = network_cost(network, machine, LPDDR4, CostOptions(halo="keep"))
+    assert fused.dram_bits <= plain.dram_bits
+    assert kept.dram_bits <= network_cost(network, machine, LPDDR4).dram_bits
+
+
+@settings(max_examples=40, deadline=None)
+@given(networks(), accelerators, st.sampled_from([Fraction(1, 2), Fraction(1, 4)]))
+def test_compressing_never_moves_more_than_not_compressing(network, machine, keep):
+    network = network.configured(keep=keep)
+    bits = {
+        policy: network_cost(network, machine, LPDDR4, CostOptions(compress=policy)).dram_bits
+        for policy in ("none", "consumer", "producer")
+    }
+    assert bits["producer"] <= bits["consumer"] <= bits["none"]
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_shipped_networks_product_has_its_macs(name):
+    for layer in load_network(name).layers:
+        if layer.multiplies:
+            m, k, n, times = matrix_product(layer)
+            assert m * k * n * times == layer.macs
+
+
+def test_the_papers_layer_by_hand():
+    """160 -> 960 at 34 x 34, 25 %: 400 of 1600 positions; the RTL's phases, transfers before and after."""
+    network = chain((160, 34, 34), (960, 1, 1, 1)).configured(keep=Fraction(1, 4))
+    wide = {"size_bytes": 1 << 24, "read_port_bits": 1 << 20, "write_port_bits": 1 << 20}
+    wide = {"size_bytes": 1 << 24, "read_port_bits": 1 << 20, "write_port_bits": 1 << 20}
+    big = replace(EDGE, buffers=tuple(replace(b, **wide) for b in EDGE.buffers))
+    cost = network_cost(network, big, LPDDR4).layers[0]
+    phases = wcc_cycles(WccParameters(), 160, 960, 34, 34, p_lanes=16, q_lanes=16)
+    assert sum(stage.cycles for stage in cost.stages) == phases.total
+    assert cost.latency.ideal == math.ceil(400 * 160 * 960 / 256)
+    reads, writes = 34 * 34 * 160 * 8 + 160 * 960 * 8, 34 * 34 * 960 * 8
+    assert (cost.dram.read, cost.dram.write) == (reads, writes)
+    per_cycle = Fraction(32 * 3200, 500)
+    load, store = math.ceil(reads / per_cycle), math.ceil(writes / per_cycle)
+    assert cost.latency.total == phases.total + load + store
+    assert "padding adds 38.4 % of positions" in cost.notes
+
+
+def test_a_dense_layer_by_hand():
+    """16 -> 32, 8 x 8, all on chip: one read of map and weights, one write; 0.3 pJ a MAC at 8 x 8."""
+    cost = network_cost(chain((16, 8, 8), (32, 1, 1, 1)), EDGE, LPDDR4).layers[0]
+    assert (cost.dram.in_read, cost.dram.weight_read, cost.dram.out_write) == (8192, 4096, 16384)
+    assert cost.stages[0].cycles == 64 * 1 * 2
+    assert cost.stages[0].compute_pj == pytest.approx(16 * 32 * 64 * (0.2 + 0.1))
+    assert cost.part_pj("dram") == pytest.approx((8192 + 4096 + 16384) * 8)
+    assert cost.utilization_percent < cost.compute_utilization_percent == 100
+
+
+def test_bits_not_bytes_half_the_width_moves_half_the_bits():
+    network = chain((16, 8, 8), (32, 1, 1, 1), (8, 1, 1, 1))
+    whole = network_cost(network, EDGE, LPDDR4)
+    half = network_cost(network.configured(weight_bits=4, act_bits=4), EDGE, LPDDR4)
+    for a, b in zip(half.layers, whole.layers, strict=True):
+        assert 2 * a.dram.in_read == b.dram.in_read and 2 * a.dram.weight_read == b.dram.weight_read
+
+
+def test_the_quantised_rival_carries_the_same_payload():
+    network = load_network("mobilenetv2_imagenet").configured(keep=Fraction(1, 4))
+    rival = quantised_equivalent(network)
+    for before, after in zip(network.layers, rival.layers, strict=True):
+        assert after.keep is None
+        assert after.act_bits == (2 if before.keep else before.act_bits)
+    assert all(layer.keep is None for layer in without_wcc(network).layers)
+    assert [equivalent_bits(8, Fraction(1, n)) for n in (1, 2, 3, 8, 16)] == [8, 4, 3, 1, 1]
+
+
+def test_a_machine_without_the_unit_and_too_wide_operands_are_refused_in_one_line():
+    network = chain((16, 8, 8), (32, 1, 1, 1))
+    with pytest.raises(WccsimError, match="has no WCC unit"):
+        network_cost(network.configured(keep=Fraction(1, 4)), replace(EDGE, wcc=None), LPDDR4)
+    with pytest.raises(WccsimError, match="takes up to 8"):
+        network_cost(network.configured(act_bits=9), EDGE, LPDDR4)
+    for bad in ({"compress": "all"}, {"halo": "some"}, {"index": "rice"}, {"selection": "half"}):
+        with pytest.raises(WccsimError, match="allowed"):
+            CostOptions(**bad)
+
+
+def test_an_enormous_layer_is_counted_exactly():
+    network = chain((1, 2**24, 2**24), (1, 1, 1, 1))
+    cost = network_cost(network, EDGE, LPDDR4)
+    assert cost.layers[0].dram.in_read == 2**48 * 8
+
+
+def test_pipelined_is_never_slower_than_serial():
+    network = chain((64, 32, 32), (64, 1, 1, 1)).configured(keep=Fraction(1, 4))
+    serial, hidden, piped = (
+        network_cost(network, replace(EDGE, overlap=overlap), LPDDR4).cycles
+        for overlap in ("none", "double_buffered", "pipelined")
+    )
+    assert piped <= hidden <= serial
