@@ -153,12 +153,12 @@ def test_diff_tells_what_keep_changed(tmp_path: Path) -> None:
 
 
 def test_counting_imports_nothing_heavy() -> None:
-    """The start-up of the main job: no numba, pandas, matplotlib, onnx, and no numpy either way."""
+    """The start-up of the main job: no numba, pandas, matplotlib, onnx, nor NumPy."""
     code = (
         "import sys; from wccsim.cli import main\n"
         "try: main(['bops', 'mobilenetv2'])\n"
         "except SystemExit: pass\n"
-        "print(sorted({m.partition('.')[0] for m in sys.modules} & {'numba', 'pandas', 'matplotlib', 'onnx',"
+        "print(sorted({m.partition('.')[0] for m in sys.modules} & {'numba', 'pandas', 'matplotlib', 'onnx', 'numpy',"
         " 'onnxruntime', 'scipy'}), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "wccsim"
 # Lowest first. A module never imports one of its own floor: what two of them share stands lower.
 FLOORS = [
     "errors",
+    "formats",
     "arith actions files progress quantise",
     "located parameters maps datapath.subbands",
     "datapath.pad datapath.haar datapath.score datapath.select datapath.mac datapath.requant "

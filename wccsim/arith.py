@@ -8,7 +8,6 @@ Source: docs/datapath.md, section 5.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -17,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wccsim.errors import WccsimError
+from wccsim.formats import IntFormat as IntFormat
+from wccsim.formats import bit_length_of_count as bit_length_of_count
 
 IntOrArray = TypeVar("IntOrArray", int, npt.NDArray[np.int64])
 
@@ -24,31 +25,6 @@ MULTIPLIER_BITS = 16
 MAX_SHIFT = 63
 Q31_ONE = 1 << 31
 MAX_Q31_SHIFT = 31
-
-
-@dataclass(frozen=True, slots=True)
-class IntFormat:
-    """A two's complement (signed) or plain binary (unsigned) integer of `bits` bits."""
-
-    bits: int
-    signed: bool = True
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.bits <= 64:
-            raise WccsimError(f"an integer format has 1 to 64 bits, not {self.bits}")
-
-    @property
-    def min(self) -> int:
-        """Smallest value."""
-        return -(1 << (self.bits - 1)) if self.signed else 0
-
-    @property
-    def max(self) -> int:
-        """Greatest value."""
-        return (1 << (self.bits - 1)) - 1 if self.signed else (1 << self.bits) - 1
-
-    def __str__(self) -> str:
-        return f"{'int' if self.signed else 'uint'}{self.bits}"
 
 
 class Rounding(Enum):
@@ -168,8 +144,3 @@ def _normalised(real: float, bits: int) -> tuple[int, int]:
     if multiplier == 1 << bits:
         return multiplier >> 1, shift - 1
     return multiplier, shift
-
-
-def bit_length_of_count(count: int) -> int:
-    """ceil(log2 count): bits that number `count` things, 0 for one thing."""
-    return (count - 1).bit_length()

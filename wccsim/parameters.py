@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from wccsim.arith import IntFormat, bit_length_of_count
 from wccsim.errors import WccsimError
+from wccsim.formats import IntFormat, bit_length_of_count
 
 HaarVariant = Literal["exact", "orthonormal_floor", "orthonormal_half_up", "orthonormal_half_even", "lifting"]
 Score = Literal["l2", "l1", "max"]

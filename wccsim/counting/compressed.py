@@ -11,10 +11,10 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from wccsim.arith import bit_length_of_count
 from wccsim.counting.exact import Exact, whole
 from wccsim.counting.options import CountingOptions
 from wccsim.errors import WccsimError
+from wccsim.formats import bit_length_of_count
 from wccsim.network.model import Layer
 from wccsim.parameters import padded
 
