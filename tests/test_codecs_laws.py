@@ -40,6 +40,10 @@ IDEMPOTENT: list[tuple[str, dict[str, Any]]] = [
 ]
 # Not idempotent as specified: docs/codecs.md says why, the codec's own test holds what is true.
 OTHERS: list[tuple[str, dict[str, Any]]] = [
+    ("wcc", {}),
+    ("wcc", {"keep": "1/2", "index": "rice", "per_level_shift": True, "padding": "edge"}),
+    ("wcc", {"keep": 1, "levels": 2, "index": "list", "bits": 6, "detail_bits": 3, "alpha": 200}),
+    ("wcc", {"keep": "0.4", "index": "rice", "levels": 1, "detail_bits": 4}),
     ("dct8x8", {"qp": 16}),
     ("dct8x8", {"qp": 40, "coding": "fixed"}),
     ("dct-cm-style", {"qp": 16}),

@@ -64,4 +64,4 @@ class Apot(ScalarCodec):
         # Dense levels are sums of one power of two per part (1, 2, 2, 3 parts for 2 to 5 bits), so that
         # scaling by one is adds alone; the search for the nearest is compares. Signed maps, one bit less.
         adds = Fraction({2: 0, 3: 1, 4: 1, 5: 2}[min(self.bits, 5)])
-        return CodecCost(decode_adds=adds, decode_bops=adds * value_bits)
+        return CodecCost(decode_adds=adds, decode_side_bops=adds * value_bits)

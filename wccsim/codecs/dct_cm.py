@@ -86,14 +86,17 @@ class DctCm(Codec):
         # Even/odd butterflies: 20 constant multiplies and 28 adds for 8 points, 6 and 8 for 4; one more
         # multiply a value for the quantiser, 15 bits by the 10 + b bits of a coefficient.
         multiplies, adds = (Fraction(20, 8), Fraction(28, 8)) if n == 8 else (Fraction(6, 4), Fraction(2))
-        bops = multiplies * value_bits * 8 + adds * value_bits + 15 * (value_bits + 10)
+        bops = multiplies * value_bits * 8 + adds * value_bits
+        scaling = Fraction(15 * (value_bits + 10))
         return CodecCost(
             encode_adds=adds,
             encode_multiplies=multiplies + 1,
             encode_bops=bops,
+            encode_side_bops=scaling,
             decode_adds=adds,
             decode_multiplies=multiplies + 1,
             decode_bops=bops,
+            decode_side_bops=scaling,
             buffer_bits=n * value_bits,
         )
 

@@ -17,11 +17,13 @@ from wccsim.codecs.huffman import Huffman
 from wccsim.codecs.rice import Rice
 from wccsim.codecs.rlc import Rlc
 from wccsim.codecs.uniform import Uniform
+from wccsim.codecs.wcc import Wcc
 from wccsim.codecs.zvc import Zvc
 from wccsim.errors import WccsimError
 
 CODECS: dict[str, type[Codec]] = {
-    kind.NAME: kind for kind in (Uniform, Apot, DctCm, Dct8x8, Zvc, Rlc, Csr, Ebpc, Rice, Huffman, Deflate)
+    kind.NAME: kind
+    for kind in (Uniform, Apot, Wcc, DctCm, Dct8x8, Zvc, Rlc, Csr, Ebpc, Rice, Huffman, Deflate)
 }
 
 

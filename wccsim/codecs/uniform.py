@@ -44,7 +44,7 @@ class Uniform(ScalarCodec):
     def cost(self, shape: Shape, value_bits: int = 8) -> CodecCost:
         return CodecCost(
             encode_multiplies=Fraction(1),
-            encode_bops=Fraction(16 * value_bits),
+            encode_side_bops=Fraction(16 * value_bits),
             decode_multiplies=Fraction(1),
-            decode_bops=Fraction(16 * self.bits),
+            decode_side_bops=Fraction(16 * self.bits),
         )

@@ -156,18 +156,27 @@ def _decode_list(stream: Bits, memory: IndexMemory) -> Flags:
     return flags
 
 
-def _decode_rice(stream: Bits, memory: IndexMemory) -> Flags:
-    layout = np.zeros((memory.height, memory.width), np.bool_)
+def rice_prefix(stream: Bits, height: int, width: int, levels: int) -> tuple[Flags, int]:
+    """The flags that a Rice-coded index at the start of `stream` marks, and where it ends.
+
+    The code needs no length: its last sub-band ends it, whatever follows.
+    """
+    layout = np.zeros((height, width), np.bool_)
     start = 0
-    for subband in subbands(memory.height, memory.width, memory.levels):
+    for subband in subbands(height, width, levels):
         flags = np.zeros(subband.height * subband.width, np.bool_)
         start = _read_rice(stream, start, flags)
         if start < 0:
             raise WccsimError(f"the Rice-coded index breaks off or leaves {subband.band} {subband.level}")
         layout[subband.rectangle] = flags.reshape(subband.height, subband.width)
-    if start != memory.bits:
-        raise WccsimError(f"the Rice-coded index ends after {start} of its {memory.bits} bits")
-    return layout.reshape(-1)
+    return layout.reshape(-1), start
+
+
+def _decode_rice(stream: Bits, memory: IndexMemory) -> Flags:
+    flags, end = rice_prefix(stream, memory.height, memory.width, memory.levels)
+    if end != memory.bits:
+        raise WccsimError(f"the Rice-coded index ends after {end} of its {memory.bits} bits")
+    return flags
 
 
 _DECODERS = {"bitmap": _decode_bitmap, "list": _decode_list, "rice": _decode_rice}
