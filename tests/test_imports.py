@@ -55,15 +55,15 @@ FLOORS = [
     "extract",
     "codecs.bitstream",
     "codecs.base codecs.rice_code codecs.huffman_code codecs.bit_planes",
-    "codecs.scalar codecs.wcc_step codecs.dct codecs.masked",
-    "codecs.uniform codecs.apot codecs.wcc codecs.zvc codecs.rlc codecs.csr codecs.dct8x8 codecs.dct_cm codecs.ebpc codecs.rice codecs.huffman codecs.deflate",
+    "codecs.scalar codecs.wcc_step codecs.mwq_bits codecs.dct codecs.masked",
+    "codecs.uniform codecs.apot codecs.wcc codecs.mwq codecs.dc_ac codecs.zvc codecs.rlc codecs.csr codecs.dct8x8 codecs.dct_cm codecs.ebpc codecs.rice codecs.huffman codecs.deflate",
     "codecs.registry",
     "report.terminal",
     "report.tables",
     "report.counts report.paper report.differences report.simulation report.costs",
     "report.roofline_plot",
     "cli",
-    "cli.simulate cli.networks cli.codecs cli.extract cli.count cli.paper cli.diff",
+    "cli.simulate cli.networks cli.codecs cli.extract cli.count cli.paper cli.diff cli.cost",
 ]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
 COUNTING_ONLY = ["analytic", "cost"]
