@@ -134,6 +134,9 @@ def _inferred(model: Any, path: str) -> Any:
     import onnx
 
     del model.graph.value_info[:]
+    stated = {opset.domain for opset in model.opset_import}
+    for domain in {node.domain for node in model.graph.node} - stated - {"", "ai.onnx"}:
+        model.opset_import.append(onnx.helper.make_opsetid(domain, 1))  # else inference stops there
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
     for tensor in model.graph.initializer:

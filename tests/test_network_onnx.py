@@ -1,0 +1,390 @@
+"""ONNX models: sizes against onnxruntime's own outputs, MACs by hand, and every refusal in one line."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from wccsim.errors import WccsimError
+from wccsim.network.catalog import load_network
+from wccsim.network.description import parse_network
+from wccsim.network.model import Network, Shape
+from wccsim.network.writer import yaml_text
+
+onnx = pytest.importorskip("onnx", reason='onnx is not installed; pip install "wccsim[onnx]"')
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+ORIGINAL = Path(__file__).parent.parent.parent / "shared" / "data" / "models" / "mobilenetv2_fp32.onnx"
+
+
+def weights(name: str, *dims: int, dtype: Any = np.float32) -> Any:
+    return numpy_helper.from_array(np.zeros(dims, dtype), name)
+
+
+def integers(name: str, *values: int) -> Any:
+    return numpy_helper.from_array(np.array(values, np.int64), name)
+
+
+def model(nodes: list[Any], constants: list[Any], shape: list[Any], **options: Any) -> Any:
+    """A model with one input `x` whose last node's first output is its output."""
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", options.get("dtype", TensorProto.FLOAT), shape)],
+        [helper.make_tensor_value_info(nodes[-1].output[0], options.get("out", TensorProto.FLOAT), None)],
+        constants,
+    )
+    opsets = [helper.make_opsetid("", options.get("opset", 17)), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def read(proto: Any, tmp_path: Path, **options: Any) -> Network:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(proto.SerializeToString())
+    return load_network(path, **options)
+
+
+def ran(proto: Any, *dims: int) -> tuple[int, ...]:
+    """The output's dimensions as onnxruntime makes them."""
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    found: tuple[int, ...] = session.run(None, {"x": np.zeros(dims, np.float32)})[0].shape
+    return found
+
+
+ATTRIBUTES = st.fixed_dictionaries(
+    {
+        "kernel_shape": st.lists(st.integers(1, 4), min_size=2, max_size=2),
+        "strides": st.lists(st.integers(1, 3), min_size=2, max_size=2),
+        "dilations": st.lists(st.integers(1, 2), min_size=2, max_size=2),
+        "group": st.sampled_from([1, 2, 4]),
+    }
+)
+PADDING = st.builds(dict, pads=st.lists(st.integers(0, 2), min_size=4, max_size=4)) | st.builds(
+    dict, auto_pad=st.sampled_from(["SAME_UPPER", "SAME_LOWER", "VALID"])
+)
+TEMPORARY = settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@TEMPORARY
+@given(ATTRIBUTES, PADDING, st.integers(5, 9), st.integers(5, 9))
+def test_convolutions_are_as_onnxruntime_runs_them(
+    tmp_path: Path, attributes: dict[str, Any], padding: dict[str, Any], height: int, width: int
+) -> None:
+    kernel, groups = attributes["kernel_shape"], attributes["group"]
+    if "auto_pad" in padding:
+        attributes = {**attributes, "dilations": [1, 1]}  # onnxruntime refuses both together
+    before = padding.get("pads", [0] * 4)
+    extents = [d * (k - 1) + 1 for d, k in zip(attributes["dilations"], kernel, strict=True)]
+    assume(extents[0] <= height + before[0] + before[2] and extents[1] <= width + before[1] + before[3])
+    node = helper.make_node("Conv", ["x", "w", "b"], ["y"], "c", **attributes, **padding)
+    constants = [weights("w", 8, 4 // groups, *kernel), weights("b", 8)]
+    proto = model([node], constants, [1, 4, height, width])
+    layer = read(proto, tmp_path).layers[-1]
+    _, channels, rows, columns = ran(proto, 1, 4, height, width)
+    assert layer.out_shape == Shape(channels, rows, columns)
+    assert layer.macs == rows * columns * 8 * (4 // groups) * kernel[0] * kernel[1]
+    assert layer.params == 8 * (4 // groups) * kernel[0] * kernel[1] + 8
+
+
+@TEMPORARY
+@given(
+    ATTRIBUTES,
+    st.lists(st.integers(0, 1), min_size=4, max_size=4),
+    st.lists(st.integers(0, 1), min_size=2, max_size=2),
+    st.booleans(),
+)
+def test_transposed_convolutions_are_as_onnxruntime_runs_them(
+    tmp_path: Path, attributes: dict[str, Any], pads: list[int], extra: list[int], sized: bool
+) -> None:
+    kernel = attributes["kernel_shape"]
+    both = zip(attributes["strides"], attributes["dilations"], extra, strict=True)
+    assume(all(more < max(stride, dilation) for stride, dilation, more in both))
+    options: dict[str, Any] = {"pads": pads, "output_padding": extra}
+    if sized:
+        options = {"output_shape": [5 * attributes["strides"][0], 6 * attributes["strides"][1]]}
+        assume(
+            all(
+                d * (k - 1) + 1 >= s
+                for d, k, s in zip(attributes["dilations"], kernel, attributes["strides"], strict=True)
+            )
+        )
+    node = helper.make_node("ConvTranspose", ["x", "w"], ["y"], "t", **attributes, **options)
+    proto = model([node], [weights("w", 4, 6, *kernel)], [1, 4, 5, 6])
+    try:
+        _, channels, rows, columns = ran(proto, 1, 4, 5, 6)
+    except Exception:  # onnxruntime refuses an output of no rows
+        assume(False)
+    layer = read(proto, tmp_path).layers[-1]
+    assert layer.out_shape == Shape(channels, rows, columns)
+    assert layer.macs == 5 * 6 * 4 * 6 * kernel[0] * kernel[1]
+
+
+@TEMPORARY
+@given(ATTRIBUTES, PADDING, st.booleans(), st.sampled_from(["MaxPool", "AveragePool"]))
+def test_pooling_is_as_onnxruntime_runs_it(
+    tmp_path: Path, attributes: dict[str, Any], padding: dict[str, Any], ceil: bool, op: str
+) -> None:
+    kernel = attributes["kernel_shape"]
+    options = {"kernel_shape": kernel, "strides": attributes["strides"], **padding}
+    # onnxruntime computes a negative padding where a stride is larger than the kernel, and refuses it
+    assume("pads" in padding or all(s <= k for s, k in zip(attributes["strides"], kernel, strict=True)))
+    if "pads" in padding:
+        options |= {"ceil_mode": int(ceil)}
+        assume(all(pad < kernel[axis % 2] for axis, pad in enumerate(padding["pads"])))
+    proto = model([helper.make_node(op, ["x"], ["y"], "p", **options)], [], [1, 3, 7, 8])
+    _, channels, rows, columns = ran(proto, 1, 3, 7, 8)
+    layer = read(proto, tmp_path).layers[-1]
+    assert (layer.out_shape, layer.macs) == (Shape(channels, rows, columns), 0)
+
+
+def test_products_of_every_kind(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"], "flat"),
+        helper.make_node("Gemm", ["f", "w1", "b1"], ["g"], "gemm", transB=1),
+        helper.make_node("MatMul", ["g", "w2"], ["m"], "dense"),
+        helper.make_node("Reshape", ["m", "s1"], ["tokens"], "tokens"),
+        helper.make_node("MatMul", ["tokens", "w3"], ["q"], "query"),
+        helper.make_node("Reshape", ["q", "s2"], ["heads"], "heads"),
+        helper.make_node("Transpose", ["heads"], ["turned"], "turned", perm=[0, 1, 3, 2]),
+        helper.make_node("MatMul", ["heads", "turned"], ["scores"], "scores"),
+        helper.make_node("Softmax", ["scores"], ["y"], "soft"),
+    ]
+    constants = [
+        weights("w1", 40, 48), weights("b1", 40), weights("w2", 40, 60), weights("w3", 12, 24),
+        integers("s1", 1, 5, 12), integers("s2", 1, 3, 5, 8),
+    ]  # fmt: skip
+    network = read(model(nodes, constants, [1, 3, 4, 4]), tmp_path)
+    found = {layer.name: layer for layer in network.counted}
+    assert {name: layer.macs for name, layer in found.items()} == {
+        "gemm": 48 * 40,
+        "dense": 40 * 60,
+        "query": 5 * 12 * 24,
+        "scores": 3 * 5 * 8 * 5,
+    }
+    assert (found["gemm"].op, found["gemm"].params, found["scores"].params) == (
+        "fully_connected",
+        48 * 40 + 40,
+        0,
+    )
+    assert network.layers[-1].out_shape == Shape(3, 5, 5)
+    assert parse_network(yaml_text(network).encode(), "x").layers == network.layers
+
+
+def test_maps_join_split_and_change_their_size(tmp_path: Path) -> None:
+    sizes = np.array([1, 1, 2, 2], np.float32)
+    nodes = [
+        helper.make_node("Pad", ["x", "pads"], ["p"], "pad"),
+        helper.make_node("Resize", ["p", "", "scales"], ["r"], "resize", mode="nearest"),
+        helper.make_node("Split", ["r", "parts"], ["a", "b"], "split", axis=1),
+        helper.make_node("Add", ["a", "b"], ["s"], "add"),
+        helper.make_node("Concat", ["a", "s", "b"], ["c"], "concat", axis=1),
+        helper.make_node("BatchNormalization", ["c", "k", "k", "k", "k"], ["n"], "norm"),
+        helper.make_node("Clip", ["n", "low", "high"], ["r6"], "clip"),
+        helper.make_node("ReduceMean", ["r6"], ["mean"], "mean", axes=[2, 3]),
+        helper.make_node("Mul", ["n", "mean"], ["scaled"], "scale"),
+        helper.make_node("Mul", ["scaled", "k1"], ["y"], "constant"),
+        helper.make_node("Slice", ["y", "from", "to", "axes"], ["z"], "slice"),
+    ]
+    constants = [
+        integers("pads", 0, 0, 1, 2, 0, 0, 3, 4), numpy_helper.from_array(sizes, "scales"),
+        integers("parts", 2, 2),
+        weights("k", 6), weights("low"), numpy_helper.from_array(np.float32(6), "high"),
+        weights("k1", 6, 1, 1),
+        integers("from", 0, 0), integers("to", 4, 5), integers("axes", 1, 2),
+    ]  # fmt: skip
+    network = read(model(nodes, constants, [1, 4, 8, 8]), tmp_path)
+    found = {layer.name: layer for layer in network.layers}
+    assert found["pad"].padding == (1, 3, 2, 4)
+    assert found["resize"].out_shape == Shape(4, 24, 28)
+    assert found["concat"].inputs == ("split", "add", "split 1")
+    assert found["clip"].function == "relu6"
+    assert found["mean"].op == "global_average_pool"
+    assert found["scale"].inputs == ("norm", "mean")
+    assert found["constant"].inputs == ("scale",)
+    assert found["slice"].out_shape == Shape(4, 5, 28)
+    assert parse_network(yaml_text(network).encode(), "x").layers == network.layers
+
+
+def quantised(bits: int) -> Any:
+    """QDQ around a convolution: `bits`-bit weights, 8-bit maps in, 16-bit maps behind it."""
+    kind = {4: TensorProto.INT4, 8: TensorProto.INT8, 16: TensorProto.INT16}[bits]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "zu8"], ["xq"], "q1"),
+        helper.make_node("DequantizeLinear", ["xq", "s", "zu8"], ["xd"], "d1"),
+        helper.make_node("DequantizeLinear", ["wq", "s", "zw"], ["wd"], "dw"),
+        helper.make_node("Conv", ["xd", "wd"], ["c"], "conv"),
+        helper.make_node("QuantizeLinear", ["c", "s", "z16"], ["cq"], "q2"),
+        helper.make_node("DequantizeLinear", ["cq", "s", "z16"], ["cd"], "d2"),
+        helper.make_node("Conv", ["cd", "v"], ["y"], "second"),
+    ]
+    constants = [
+        weights("s"), weights("zu8", dtype=np.uint8), weights("z16", dtype=np.int16),
+        weights("v", 2, 6, 1, 1),
+        helper.make_tensor("wq", kind, [6, 3, 3, 3], [0] * 162), helper.make_tensor("zw", kind, [], [0]),
+    ]  # fmt: skip
+    return model(nodes, constants, [1, 3, 8, 8], opset=21)
+
+
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_widths_come_from_the_types_of_the_zero_points(tmp_path: Path, bits: int) -> None:
+    first, second = read(quantised(bits), tmp_path).counted
+    assert (first.weight_bits, first.act_bits, first.macs) == (bits, 8, 36 * 27 * 6)
+    assert (second.weight_bits, second.act_bits) == (8, 16)  # float weights state none: the default
+
+
+def test_the_integer_operators_count_as_what_they_compute(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("ConvInteger", ["x", "w"], ["i"], "integer", pads=[1, 1, 1, 1]),
+        helper.make_node("Cast", ["i"], ["f"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("QuantizeLinear", ["f", "s", "z"], ["q"], "quantise"),
+        helper.make_node(
+            "QLinearConv", ["q", "s", "z", "w2", "s", "z", "s", "z", "b"], ["c"], "qconv", strides=[2, 2]
+        ),
+        helper.make_node(
+            "QLinearAdd", ["c", "s", "z", "c", "s", "z", "s", "z"], ["a"], "qadd", domain="com.microsoft"
+        ),
+        helper.make_node("Flatten", ["c"], ["v"], "flatten"),
+        helper.make_node("QLinearMatMul", ["v", "s", "z", "w3", "s", "z", "s", "z"], ["m"], "qdense"),
+        helper.make_node("MatMulInteger", ["m", "w4"], ["y"], "dense"),
+    ]
+    uint8 = np.uint8
+    constants = [
+        weights("w", 4, 3, 3, 3, dtype=uint8), weights("w2", 5, 4, 1, 1, dtype=uint8),
+        weights("b", 5, dtype=np.int32), weights("s"), weights("z", dtype=uint8),
+        weights("w3", 5 * 16, 7, dtype=uint8), weights("w4", 7, 9, dtype=uint8),
+    ]  # fmt: skip
+    proto = model(nodes, constants, [1, 3, 8, 8], dtype=TensorProto.UINT8, out=TensorProto.INT32)
+    proto.graph.node.pop(4)  # an operator of onnxruntime, whose sizes onnx cannot infer
+    found = {layer.name: layer for layer in read(proto, tmp_path).counted}
+    assert {name: layer.macs for name, layer in found.items()} == {
+        "integer": 64 * 27 * 4,
+        "qconv": 16 * 4 * 5,
+        "qdense": 80 * 7,
+        "dense": 63,
+    }
+    assert all(
+        (layer.weight_bits, layer.act_bits) == (8, 8) for layer in found.values() if layer.name != "dense"
+    )
+    assert found["qconv"].bias
+
+
+def test_an_operator_that_is_not_understood_is_refused_or_listed(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], "first"),
+        helper.make_node("CumSum", ["c", "axis"], ["e"], "strange"),
+        helper.make_node("Conv", ["e", "v"], ["y"], "last"),
+    ]
+    constants = [weights("w", 5, 3, 1, 1), weights("v", 2, 5, 3, 3), integers("axis", 1)]
+    proto = model(nodes, constants, [1, 3, 8, 8])
+    with pytest.raises(WccsimError, match=r"not understood: CumSum \(strange\); --allow-unsupported lists"):
+        read(proto, tmp_path)
+    network = read(proto, tmp_path, allow_unsupported=True)
+    assert network.unsupported == ("CumSum (strange)",)
+    assert [layer.macs for layer in network.counted] == [64 * 15, 36 * 9 * 10]
+    again = parse_network(yaml_text(network).encode(), "x", allow_unsupported=True)
+    assert (again.layers, again.unsupported) == (network.layers, network.unsupported)
+
+
+def conv(**attributes: Any) -> Any:
+    return helper.make_node("Conv", ["x", "w"], ["y"], "n", **attributes)
+
+
+REFUSED = {
+    "foreign": (
+        helper.make_node("Foo", ["x"], ["y"], "n", domain="my.own"),
+        [],
+        r"understood: my.own.Foo \(n\)",
+    ),
+    "mean": (
+        helper.make_node("ReduceMean", ["x"], ["y"], "n", axes=[1]),
+        [],
+        r"understood: ReduceMean \(n\)",
+    ),
+    "concat": (helper.make_node("Concat", ["x", "x"], ["y"], "n", axis=2), [], r"understood: Concat \(n\)"),
+    "pad": (
+        helper.make_node("Pad", ["x", "p"], ["y"], "n"),
+        [integers("p", 0, 1, 0, 0, 0, 0, 0, 0)],
+        r"understood: Pad \(n\)",
+    ),
+    "weights": (helper.make_node("Conv", ["x", "x"], ["y"], "n"), [], "weights|inferred"),
+    "channels": (conv(), [weights("w", 2, 5, 1, 1)], "channels|inferred"),
+    "kernel": (conv(), [weights("w", 2, 3, 99, 1)], "kernel extent 99|inferred|known"),
+    "group": (conv(group=0), [weights("w", 2, 3, 1, 1)], "0|inferred"),
+    "stride": (conv(strides=[0, 1]), [weights("w", 2, 3, 1, 1)], "below 1|inferred|known"),
+    "pads": (conv(pads=[-1, 0, 0, 0]), [weights("w", 2, 3, 1, 1)], "pads|inferred|known"),
+}
+
+
+@pytest.mark.parametrize(("node", "constants", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_counted_is_one_line(
+    tmp_path: Path, node: Any, constants: list[Any], said: str
+) -> None:
+    with pytest.raises(WccsimError, match=said) as caught:
+        read(model([node], constants, [1, 3, 8, 8]), tmp_path)
+    assert "\n" not in str(caught.value)
+    assert "model.onnx: " in str(caught.value)
+
+
+def test_open_sizes_are_set_by_the_input_size(tmp_path: Path) -> None:
+    node = helper.make_node("Conv", ["x", "w"], ["y"], "c")
+    proto = model([node], [weights("w", 2, 3, 3, 3)], ["n", 3, "h", "w"])
+    with pytest.raises(WccsimError, match=r"input 'x' is n x 3 x h x w, not all known; give --input HxW"):
+        read(proto, tmp_path)
+    assert read(proto, tmp_path, input_size=(10, 12)).layers[-1].out_shape == Shape(2, 8, 10)
+    fixed = model([node], [weights("w", 2, 3, 3, 3)], [1, 3, 8, 8])
+    assert read(fixed, tmp_path, input_size=(10, 12)).layers[-1].out_shape == Shape(2, 8, 10)
+    with pytest.raises(WccsimError, match="only batch, height and width can be set"):
+        read(model([helper.make_node("Relu", ["x"], ["y"], "r")], [], ["n", "k"]), tmp_path)
+
+
+def test_a_file_that_is_no_model_is_one_line(tmp_path: Path) -> None:
+    whole = model(
+        [helper.make_node("Conv", ["x", "w"], ["y"], "c")], [weights("w", 2, 3, 3, 3)], [1, 3, 8, 8]
+    )
+    content = whole.SerializeToString()
+    graph_end = content.index(whole.graph.SerializeToString()) + whole.graph.ByteSize()  # then the opsets
+    path = tmp_path / "m.onnx"
+    for wrong in (
+        b"",
+        b"hello",
+        b"\x00" * 100,
+        b"\xff" * 100,
+        *(content[:cut] for cut in (*range(1, graph_end, 7), graph_end)),
+    ):
+        path.write_bytes(wrong)
+        with pytest.raises(WccsimError) as caught:
+            load_network(path)
+        assert "\n" not in str(caught.value) and "m.onnx" in str(caught.value)
+
+
+@TEMPORARY
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6))
+def test_a_model_with_flipped_bytes_is_a_network_or_one_line(
+    tmp_path: Path, flips: list[tuple[int, int]]
+) -> None:
+    content = bytearray(quantised(8).SerializeToString())
+    for position, byte in flips:
+        content[position % len(content)] = byte
+    path = tmp_path / "m.onnx"
+    path.write_bytes(bytes(content))
+    try:
+        load_network(path, input_size=(8, 8))
+    except WccsimError as problem:
+        assert "\n" not in str(problem)
+
+
+def test_mobilenetv2_has_the_macs_of_the_shipped_description() -> None:
+    """The same network from another source; it has 1001 classes, the shipped one 1000."""
+    if not ORIGINAL.is_file():
+        pytest.skip(f"{ORIGINAL.name} is not beside this checkout")
+    ours = load_network("mobilenetv2_imagenet").counted
+    theirs = load_network(ORIGINAL, input_size=(224, 224)).counted
+    assert [layer.macs for layer in theirs[:-1]] == [layer.macs for layer in ours[:-1]]
+    assert Fraction(theirs[-1].macs, ours[-1].macs) == Fraction(1001, 1000)
