@@ -21,6 +21,7 @@ EXCLUSIVE = "only one of --csv, --json and --parquet can go to standard output"
 @click.option("--input", "input_size", metavar="HxW", help="Input height and width, such as 512x1024.")
 @click.option("--weight-bits", type=int, metavar="N", help="Weight width, on all layers not exempt.")
 @click.option("--act-bits", type=int, metavar="N", help="Activation width, on all layers not exempt.")
+@click.option("--exempt-bits", type=int, metavar="N", help="Width of the exempt layers, in place of theirs.")
 @click.option("--keep", metavar="FRACTION|PERCENT", help="Kept part of WCC layers: 0.25, 1/4 or 25%.")
 @click.option("--levels", type=int, metavar="L", help="Haar levels of WCC layers, 1 to 5.")
 @click.option("--counting", type=click.Choice(COUNTINGS), default="true", show_default=True)

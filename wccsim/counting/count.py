@@ -9,10 +9,11 @@ from fractions import Fraction
 from wccsim.counting.bops import bops_haar, bops_mac, bops_uniq
 from wccsim.counting.compressed import CompressedMap, compressed_map
 from wccsim.counting.exact import Exact, whole
-from wccsim.counting.gates import GateWeights, dense_gates, wcc_stage_gates
+from wccsim.counting.gates import GateWeights, MissingWeight, dense_gates, wcc_stage_gates
 from wccsim.counting.macs import biases, macs, multiplies_two_maps, taps, weights
 from wccsim.counting.options import CountingOptions
 from wccsim.counting.traffic import VIEWS, Traffic, network_traffic
+from wccsim.errors import WccsimError
 from wccsim.network.model import Layer, Network
 
 
@@ -63,11 +64,15 @@ def count_network(
     no traffic of their own and no row. `gates` is needed under the definition of that name.
     """
     traffic = network_traffic(network.layers, options)
-    return tuple(
-        count_layer(layer, options, traffic[layer.name], gates)
-        for layer in network.layers
-        if layer.counted and layer.op not in VIEWS
-    )
+    counts = []
+    for layer in network.layers:
+        if layer.counted and layer.op not in VIEWS:
+            try:
+                counts.append(count_layer(layer, options, traffic[layer.name], gates))
+            except MissingWeight as problem:
+                exempt = "; --exempt-bits gives exempt layers another width" if layer.exempt else ""
+                raise WccsimError(f"layer {layer.name}: {problem}{exempt}") from None
+    return tuple(counts)
 
 
 def count_layer(

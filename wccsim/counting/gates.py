@@ -4,12 +4,14 @@ The weights are measured by synthesis of the project's own Verilog (`wccsim rtl 
 wccsim/rtl/syn/gates.json. A count under this definition is in gate-equivalent operations (GE-ops):
 comparable with itself, not with `mac` or `uniq`.
 
-Between two measured widths the weight is interpolated linearly; outside them the width is refused:
-no weight is guessed. A multiply-accumulate is looked up by the product of its two widths.
+Between two measured widths the weight is interpolated linearly, to the nearest whole gate
+equivalent; outside them the width is refused: no weight is guessed. A multiply-accumulate is looked up by the product of its two widths.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +20,7 @@ from pathlib import Path
 from wccsim.counting.compressed import CompressedMap
 from wccsim.counting.exact import Exact, whole
 from wccsim.errors import WccsimError
+from wccsim.files import read_bytes
 from wccsim.network.model import Layer
 from wccsim.parameters import WccParameters
 
@@ -25,6 +28,10 @@ GATES_JSON = Path(__file__).resolve().parent.parent / "rtl" / "syn" / "gates.jso
 MADE_BY = "`wccsim rtl synth` measures them (it needs Yosys)"
 UNITS = ("mac", "butterfly", "requantise", "square", "add", "compare")
 ACCUMULATOR_BITS = 32
+
+
+class MissingWeight(WccsimError):
+    """A width that was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +51,20 @@ class GateWeights:
     compare: Mapping[int, int]
     sha256: str = ""
 
-    def of(self, unit: str, width: int) -> Fraction:
-        """Gate equivalents of `unit` at `width` bits, interpolated between measured widths."""
+    def of(self, unit: str, width: int) -> int:
+        """Whole gate equivalents of `unit` at `width` bits; between measured widths the nearest (ties even)."""
         measured: Mapping[int, int] = getattr(self, unit)
         below = max((known for known in measured if known <= width), default=None)
         above = min((known for known in measured if known >= width), default=None)
         if below is None or above is None:
             what = "product of widths" if unit == "mac" else "width"
-            raise WccsimError(
+            raise MissingWeight(
                 f"no gate weight of {unit} at {what} {width}; measured: {min(measured)} to {max(measured)}"
             )
         low, high = Fraction(measured[below]), Fraction(measured[above])
-        return low if below == above else low + (high - low) * Fraction(width - below, above - below)
+        if below == above:
+            return measured[below]
+        return round(low + (high - low) * Fraction(width - below, above - below))
 
 
 def dense_gates(gates: GateWeights, macs: Exact, out_values: int, weight_bits: int, act_bits: int) -> Exact:
@@ -70,7 +79,11 @@ def wcc_stage_gates(
     executed: Exact,
     compressed: CompressedMap,
 ) -> dict[str, Exact]:
-    """GE-ops of each stage of a WCC layer, for the exact Haar, the l2 score and exact selection."""
+    """GE-ops of each stage of a WCC layer, for the exact Haar, the l2 score and exact selection.
+
+    The last requantiser is charged once an output value, as in a dense layer: what the crop drops
+    needs none. (The datapath requantises before it crops, and docs/actions.md counts that.)
+    """
     assert layer.keep is not None
     p = WccParameters(
         keep=layer.keep,
@@ -93,7 +106,7 @@ def wcc_stage_gates(
         "mac": executed * gates.of("mac", layer.weight_bits * layer.act_bits),
         "requantise_sum": outputs * kept * gates.of("requantise", ACCUMULATOR_BITS),
         "inverse": outputs * _butterfly_gates(gates, positions, p, p.wavelet_bits, -1),
-        "requantise_out": outputs * positions * gates.of("requantise", p.inverse_bits()),
+        "requantise_out": layer.out_shape.values * gates.of("requantise", p.inverse_bits()),
     }
 
 
@@ -116,5 +129,13 @@ def _butterfly_gates(
 def read_gates(path: Path = GATES_JSON) -> GateWeights:
     """The measured weights. WccsimError, naming the command that makes the file, where it is missing."""
     if not path.is_file():
-        raise WccsimError(f"definition gates needs {path.name}, which is not there yet; {MADE_BY}")
-    raise WccsimError(f"{path}: not understood; {MADE_BY}")
+        raise WccsimError(f"definition gates needs {path.name}, which is not there; {MADE_BY}")
+    content = read_bytes(path)
+    try:
+        units = json.loads(content)["units"]
+        weights = {unit: {int(width): int(ge) for width, ge in units[unit].items()} for unit in UNITS}
+        if not all(weights.values()) or any(ge < 0 for unit in weights.values() for ge in unit.values()):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise WccsimError(f"{path} does not hold gate weights of {', '.join(UNITS)}; {MADE_BY}") from None
+    return GateWeights(**weights, sha256=hashlib.sha256(content).hexdigest())

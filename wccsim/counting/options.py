@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -71,16 +71,29 @@ def configured(
     act_bits: int | None = None,
     keep: Fraction | None = None,
     levels: int | None = None,
+    exempt_bits: int | None = None,
 ) -> Network:
-    """`network` with these settings on all but its exempt layers; refused outside what hardware has."""
+    """`network` with these settings on all but its exempt layers; refused outside what hardware has.
+
+    `exempt_bits` is the width, of weights and activations alike, that the exempt layers get instead
+    of their own.
+    """
     for what, given, high in (
         ("weight_bits", weight_bits, MAX_BITS),
         ("act_bits", act_bits, MAX_BITS),
         ("levels", levels, MAX_LEVELS),
+        ("exempt_bits", exempt_bits, MAX_BITS),
     ):
         if given is not None:
             _integer(what, given, 1, high)
-    return network.configured(weight_bits=weight_bits, act_bits=act_bits, keep=keep, levels=levels)
+    changed = network.configured(weight_bits=weight_bits, act_bits=act_bits, keep=keep, levels=levels)
+    if exempt_bits is None:
+        return changed
+    layers = (
+        replace(layer, weight_bits=exempt_bits, act_bits=exempt_bits) if layer.exempt else layer
+        for layer in changed.layers
+    )
+    return replace(changed, layers=tuple(layers))
 
 
 def _one_of(what: str, given: object, allowed: tuple[str, ...]) -> None:

@@ -45,12 +45,14 @@ def count(
     act_bits: int | None = None,
     keep: Fraction | float | str | None = None,
     levels: int | None = None,
+    exempt_bits: int | None = None,
     **rules: Any,
 ) -> NetworkCount:
     """Count a network, a file, or a shipped network's name.
 
     `input_size` is (height, width) or "HxW". The bits, `keep` and `levels` override the network's
-    own on every layer that is not exempt; `keep` reaches only layers that WCC can compress.
+    own on every layer that is not exempt; `keep` reaches only layers that WCC can compress;
+    `exempt_bits` is the width of the exempt layers instead of their own.
     `rules` are the fields of `CountingOptions`. WccsimError for anything that is not allowed.
     """
     known = CountingOptions.__dataclass_fields__
@@ -65,7 +67,14 @@ def count(
             raise WccsimError("input_size is for a name or a file; this network has its sizes resolved")
     else:
         network = load_network(network, input_size=size, allow_unsupported=allow_unsupported)
-    changed = configured(network, weight_bits=weight_bits, act_bits=act_bits, keep=kept, levels=levels)
+    changed = configured(
+        network,
+        weight_bits=weight_bits,
+        act_bits=act_bits,
+        keep=kept,
+        levels=levels,
+        exempt_bits=exempt_bits,
+    )
     gates = read_gates() if options.definition == "gates" else None
     asked: dict[str, str | int | float | bool | None] = {
         "input": "x".join(map(str, size)) if size else None,
@@ -73,6 +82,7 @@ def count(
         "act_bits": act_bits,
         "keep": None if kept is None else str(kept),
         "levels": levels,
+        "exempt_bits": exempt_bits,
     }
     return NetworkCount(
         changed,
