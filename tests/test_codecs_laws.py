@@ -27,6 +27,7 @@ LOSSLESS: list[tuple[str, dict[str, Any]]] = [
     ("rice", {}),
     ("rice", {"predictor": "none"}),
     ("huffman", {}),
+    ("dc-ac-style", {}),
     ("huffman", {"predictor": "left", "max_length": 15}),
     ("deflate", {"level": 6}),
 ]
@@ -41,6 +42,8 @@ IDEMPOTENT: list[tuple[str, dict[str, Any]]] = [
 # Not idempotent as specified: docs/codecs.md says why, the codec's own test holds what is true.
 OTHERS: list[tuple[str, dict[str, Any]]] = [
     ("wcc", {}),
+    ("mwq-style", {"bits": 5}),
+    ("mwq-style", {"bits": 2, "levels": 2, "allocation": "greedy"}),
     ("wcc", {"keep": "1/2", "index": "rice", "per_level_shift": True, "padding": "edge"}),
     ("wcc", {"keep": 1, "levels": 2, "index": "list", "bits": 6, "detail_bits": 3, "alpha": 200}),
     ("wcc", {"keep": "0.4", "index": "rice", "levels": 1, "detail_bits": 4}),

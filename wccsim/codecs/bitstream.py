@@ -98,6 +98,18 @@ def pack(values: npt.NDArray[np.integer], width: int) -> Bytes:
     return out
 
 
+def place(stream: Bytes, bits: int, out: Bytes, position: int) -> int:
+    """OR the first `bits` bits of `stream` into `out` at `position`; `out` has a byte to spare.
+
+    Bits of `stream` past `bits` in its last byte must be zero. The position after them.
+    """
+    count, shift, start = bytes_for(bits), position & 7, position >> 3
+    wide = stream[:count].astype(np.uint16) << (8 - shift)
+    out[start : start + count] |= (wide >> 8).astype(np.uint8)
+    out[start + 1 : start + 1 + count] |= (wide & 0xFF).astype(np.uint8)
+    return position + bits
+
+
 def unpack(data: Bytes, position: int, count: int, width: int, signed: bool) -> Words:
     """`count` words of `width` bits (1..31) at bit `position` of a `readable` buffer: int32[count]."""
     out = np.empty(count, np.int32)

@@ -27,7 +27,7 @@ from wccsim.codecs.bit_planes import (
     write_planes,
     write_zero_map,
 )
-from wccsim.codecs.bitstream import Bytes, Words, buffer_for, get_bits, put_bits
+from wccsim.codecs.bitstream import Bytes, Words, buffer_for, get_bits, place, put_bits
 from wccsim.errors import WccsimError
 
 COUNT_BITS = 24
@@ -97,8 +97,8 @@ class Ebpc(Codec):
         bits = COUNT_BITS + width * (zero_words + plane_words)
         out = buffer_for(bits + 64)
         put_bits(out, 0, x.size & 0xFFFFFF, COUNT_BITS)
-        _place(zeros, zero_bits, out, COUNT_BITS)
-        _place(planes, plane_bits, out, COUNT_BITS + width * zero_words)
+        place(zeros, zero_bits, out, COUNT_BITS)
+        place(planes, plane_bits, out, COUNT_BITS + width * zero_words)
         breakdown = {
             "count": COUNT_BITS,
             "zero_map": zero_bits,
@@ -138,14 +138,6 @@ class Ebpc(Codec):
 
     def _least_bits(self, header: Header) -> int:
         return COUNT_BITS + 5 * -(-header.values // ZERO_RUN)
-
-
-def _place(stream: Bytes, bits: int, out: Bytes, position: int) -> None:
-    """OR `stream` into `out` from bit `position`; `out` has a byte to spare."""
-    count, shift, start = (bits + 7) >> 3, position & 7, position >> 3
-    wide = stream[:count].astype(np.uint16) << (8 - shift)
-    out[start : start + count] |= (wide >> 8).astype(np.uint8)
-    out[start + 1 : start + 1 + count] |= (wide & 0xFF).astype(np.uint8)
 
 
 def _check_padding(data: Bytes, start: int, stop: int) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 from wccsim.codecs.apot import Apot
 from wccsim.codecs.base import Codec
 from wccsim.codecs.csr import Csr
+from wccsim.codecs.dc_ac import DcAc
 from wccsim.codecs.dct8x8 import Dct8x8
 from wccsim.codecs.dct_cm import DctCm
 from wccsim.codecs.deflate import Deflate
 from wccsim.codecs.ebpc import Ebpc
 from wccsim.codecs.huffman import Huffman
+from wccsim.codecs.mwq import Mwq
 from wccsim.codecs.rice import Rice
 from wccsim.codecs.rlc import Rlc
 from wccsim.codecs.uniform import Uniform
@@ -23,7 +25,7 @@ from wccsim.errors import WccsimError
 
 CODECS: dict[str, type[Codec]] = {
     kind.NAME: kind
-    for kind in (Uniform, Apot, Wcc, DctCm, Dct8x8, Zvc, Rlc, Csr, Ebpc, Rice, Huffman, Deflate)
+    for kind in (Uniform, Apot, Wcc, Mwq, DctCm, Dct8x8, Zvc, Rlc, Csr, Ebpc, Rice, Huffman, DcAc, Deflate)
 }
 
 
