@@ -5,7 +5,8 @@ wccsim/rtl/syn/gates.json. A count under this definition is in gate-equivalent o
 comparable with itself, not with `mac` or `uniq`.
 
 Between two measured widths the weight is interpolated linearly, to the nearest whole gate
-equivalent; outside them the width is refused: no weight is guessed. A multiply-accumulate is looked up by the product of its two widths.
+equivalent; outside them the width is refused: no weight is guessed. A multiply-accumulate is looked
+up by the product of its two widths.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class GateWeights:
     sha256: str = ""
 
     def of(self, unit: str, width: int) -> int:
-        """Whole gate equivalents of `unit` at `width` bits; between measured widths the nearest (ties even)."""
+        """Whole gate equivalents of `unit` at `width` bits; between measured widths to nearest, ties even."""
         measured: Mapping[int, int] = getattr(self, unit)
         below = max((known for known in measured if known <= width), default=None)
         above = min((known for known in measured if known >= width), default=None)

@@ -157,10 +157,11 @@ def stage_report(counted: NetworkCount) -> Report:
 
 def stage_text(report: Report) -> str:
     """The stages for a terminal, in millions."""
+    unit = "GE-ops" if str(report.provenance.settings["definition"]).startswith("gates") else "BOPs"
     heads = [
         "layer",
         "stage",
-        "BOPs",
+        unit,
         "MAC",
         "multiply",
         "add",
