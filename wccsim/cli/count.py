@@ -10,7 +10,8 @@ from wccsim.counting.bops import DEFINITIONS
 from wccsim.counting.macs import COUNTINGS
 from wccsim.counting.options import INDEXES, MAPS, PADDINGS
 from wccsim.counting.run import count
-from wccsim.report.counts import count_report, count_text, stage_report, stage_text
+from wccsim.report.count_text import count_text, stage_text
+from wccsim.report.counts import count_report, stage_report
 from wccsim.report.tables import write_csv, write_json, write_parquet
 
 EXCLUSIVE = "only one of --csv, --json and --parquet can go to standard output"

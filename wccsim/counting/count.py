@@ -116,6 +116,15 @@ def _bops_of(layer: Layer, options: CountingOptions, executed: Exact) -> Exact:
     return bops_mac(executed, first, second)
 
 
+def effective_bits(counts: Iterable[LayerCount], with_index: bool) -> Fraction | None:
+    """Bits for each value over the inputs of all WCC layers together; None where there are none."""
+    wcc = [count for count in counts if count.compressed is not None]
+    if not wcc:
+        return None
+    bits = total(wcc, lambda c: c.compressed.bits if with_index else c.compressed.payload_bits)  # type: ignore[union-attr]
+    return Fraction(bits) / sum(count.layer.in_shape.values for count in wcc)
+
+
 def stage_bops(layer: Layer, options: CountingOptions, gates: GateWeights | None = None) -> dict[str, Exact]:
     """Bit operations of each stage of a WCC layer; they add up to the layer's.
 

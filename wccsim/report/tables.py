@@ -86,7 +86,7 @@ def csv_text(report: Report) -> str:
 
 
 def json_text(report: Report) -> str:
-    """Provenance, one object a row, totals and notes. A fraction that is no integer is its exact text."""
+    """Provenance, one object a row, totals and notes. A fraction that no number holds is its exact text."""
     rows = [dict(zip(report.columns, map(_json_cell, row), strict=True)) for row in report.rows]
     content = {
         **report.provenance.as_dict(),
@@ -197,7 +197,11 @@ def _csv_cell(cell: Cell) -> str:
 
 def _json_cell(cell: Cell) -> str | int | float | None:
     if isinstance(cell, Fraction):
-        return cell.numerator if cell.denominator == 1 else exact_decimal(cell)
+        if cell.denominator == 1:
+            return cell.numerator
+        # A number where its shortest decimal is exact, such as 0.25; else the exact text.
+        digits = exact_decimal(cell)
+        return float(cell) if repr(float(cell)) == digits else digits
     if isinstance(cell, float) and not math.isfinite(cell):
         return None  # JSON has no infinity and no NaN
     return cell

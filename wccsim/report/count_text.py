@@ -1,0 +1,156 @@
+"""The count of a network for a terminal: a table of layers, totals by kind, traffic, and the rules."""
+
+from __future__ import annotations
+
+import textwrap
+from fractions import Fraction
+
+from wccsim.counting.count import LayerCount, effective_bits, total
+from wccsim.counting.exact import Exact, whole
+from wccsim.counting.kinds import kind_of, macs_by_kind
+from wccsim.counting.run import NetworkCount
+from wccsim.report.counts import TOTALS, notes, pair_text, provenance
+from wccsim.report.tables import Report
+from wccsim.report.terminal import WIDTH, Align, Cell, exact_decimal, terminal_table
+
+MEGA = 1_000_000
+
+
+def stage_text(report: Report) -> str:
+    """The stages for a terminal, in millions."""
+    unit = "GE-ops" if str(report.provenance.settings["definition"]).startswith("gates") else "BOPs"
+    heads = [
+        "layer",
+        "stage",
+        unit,
+        "MAC",
+        "multiply",
+        "add",
+        "shift",
+        "compare",
+        "read\nbits",
+        "written\nbits",
+    ]
+    rows = [(row[0], row[1], *map(_mega, row[2:])) for row in report.rows]  # type: ignore[arg-type]
+    sums = ["total", None, *map(_mega, report.totals.values())]  # type: ignore[arg-type]
+    align: list[Align] = ["left", "left"]
+    align += ["right"] * (len(heads) - 2)
+    if not rows:
+        return "no layer uses WCC here; --keep 25% asks for it\n"
+    table = terminal_table(heads, rows, total=sums, align=align)
+    return f"In millions.\n{report.notes[0]}\n\n{table}"
+
+
+def count_text(counted: NetworkCount) -> str:
+    """The whole terminal output: one row a layer, totals by kind, traffic, and the rules."""
+    network = counted.network
+    title = f"{network.name}, input {network.input_shape}"
+    if network.surrogate:
+        title += " (SURROGATE: not the published network)"
+    parts = [
+        title + "\n",
+        _layer_table(counted),
+        _kind_table(counted),
+        _sum_lines(counted),
+        "\n".join(_rule_lines(counted)) + "\n",
+    ]
+    return "\n".join(parts)
+
+
+def _layer_table(counted: NetworkCount) -> str:
+    compressed = any(c.compressed for c in counted.counts)
+    unit = "M GE-ops" if counted.options.definition == "gates" else "M BOPs"
+    heads = ["layer", "kind", "channels", "output", "MAC", "w/a\nbits"]
+    heads += ["keep", "bits a\nvalue"] if compressed else []
+    heads += [f"{counted.options.definition}\n{unit}", "traffic\nMbit"]
+    rows = [_layer_row(c, compressed) for c in counted.counts]
+    sums = counted.counts
+    foot: list[Cell] = ["total", None, None, None, total(sums, TOTALS["macs"]), None]
+    foot += [None, None] if compressed else []
+    foot += [_mega(total(sums, TOTALS["bops"])), _mega(total(sums, TOTALS["traffic_bits"]))]
+    align: list[Align] = ["left"] * 4
+    align += ["right"] * (len(heads) - 4)
+    return terminal_table(heads, rows, total=foot, align=align)
+
+
+def _layer_row(c: LayerCount, compressed: bool) -> list[Cell]:
+    layer = c.layer
+    kind = kind_of(layer).replace("depthwise", "dw").replace("grouped", "gr").replace("transposed", "tr")
+    kind += f" /{pair_text(layer.stride)}" if layer.stride != (1, 1) else ""
+    kind += f" d{pair_text(layer.dilation)}" if layer.dilation != (1, 1) else ""
+    inputs, outputs = layer.in_shape.channels, layer.out_shape.channels
+    row: list[Cell] = [
+        layer.name,
+        kind,
+        str(inputs) if inputs == outputs else f"{inputs} > {outputs}",
+        f"{layer.out_shape.height}x{layer.out_shape.width}",
+        c.macs,
+        f"{layer.weight_bits}/{layer.act_bits}" if layer.multiplies else str(layer.act_bits),
+    ]
+    if compressed:
+        row += [
+            percent(layer.keep),
+            c.effective_bits_with_index and f"{float(c.effective_bits_with_index):.3f}",
+        ]
+    return [*row, _mega(c.bops), _mega(c.traffic.bits)]
+
+
+def _mega(value: Exact) -> str:
+    return f"{float(Fraction(value) / MEGA):,.2f}" if value else "0"
+
+
+def percent(keep: Fraction | None) -> str | None:
+    """A kept fraction as "25%"; None without WCC."""
+    return None if keep is None else f"{exact_decimal(keep * 100)}%"
+
+
+def _kind_table(counted: NetworkCount) -> str:
+    layers = [c.layer for c in counted.counts if c.layer.multiplies]
+    by_rule = [macs_by_kind(layers, "paper"), macs_by_kind(layers, "true")]
+    kinds = [kind_of(layer) for layer in layers]
+    rows = [(kind, kinds.count(kind), *(sums[kind] for sums in by_rule)) for kind in by_rule[0]]
+    foot = ("all", len(kinds), *(whole(sum(sums.values(), Fraction(0))) for sums in by_rule))
+    heads = ["MAC by kind", "layers", "counting paper", "counting true"]
+    return terminal_table(heads, rows, total=foot)
+
+
+def _sum_lines(counted: NetworkCount) -> str:
+    sums = {name: total(counted.counts, get) for name, get in TOTALS.items()}
+    unit = "GE-ops" if counted.options.definition == "gates" else "BOPs"
+    rows: list[tuple[Cell, ...]] = [
+        (f"{unit} ({counted.options.definition})", sums["bops"]),
+        ("  convolution", sums["bops_conv"]),
+        ("  transform" if unit == "BOPs" else "  added by WCC", sums["bops_haar"]),
+        ("parameters", sums["params"]),
+        ("memory traffic, bits", sums["traffic_bits"]),
+        ("  weights", sums["traffic_weight_bits"]),
+        ("  maps in", sums["traffic_in_bits"]),
+        ("  maps out", sums["traffic_out_bits"]),
+        ("  index", sums["traffic_index_bits"]),
+    ]
+    alone, paid = (effective_bits(counted.counts, with_index) for with_index in (False, True))
+    if alone is None or paid is None:
+        del rows[1:3]
+    else:
+        rows.append(("bits a value of WCC inputs", f"{float(alone):.3f}"))
+        rows.append(("  with their index", f"{float(paid):.3f}"))
+    return terminal_table(["totals", ""], rows, align=["left", "right"])
+
+
+def _rule_lines(counted: NetworkCount) -> list[str]:
+    options = counted.options
+    settings = options.as_settings()
+    rules = [("counting", settings["counting"]), ("definition", settings["definition"])]
+    if any(c.compressed for c in counted.counts):
+        rules += [("padding", settings["padding"]), ("maps", settings["maps"])]
+        rules += [("index", f"{options.index}; bits a value: kept coefficients and index together")]
+    on_chip = f"{options.on_chip_bits:,} bits of maps on chip; every other map crosses once a use"
+    rules += [("residency", on_chip), *(("note", note) for note in notes(counted))]
+    source = provenance(counted)
+    inputs = ", ".join(f"{name} {digest[:16]}" for name, digest in source.inputs.items())
+    rules += [("made by", f"wccsim {source.version}; sha256 {inputs}")]
+    return [line for label, text in rules for line in _wrapped(label, str(text))]
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=f"{label:12}", subsequent_indent=" " * 12)
