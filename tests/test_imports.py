@@ -65,7 +65,7 @@ FLOORS = [
     "compare.methods compare.summary",
     "compare.wavelet",
     "compare.catalog",
-    "compare.run",
+    "compare.run compare.switches",
     "report.terminal",
     "report.tables",
     "compare.output report.plots report.conclusions",

@@ -15,10 +15,10 @@ from typing import Any
 from wccsim.errors import WccsimError
 from wccsim.files import read_bytes
 from wccsim.network.model import Shape
+from wccsim.network.onnx_sizes import SMALL, inferred, known_dims, lowered
 
 MAX_BYTES = (1 << 31) - 1  # a protobuf holds no more
 MAX_NODES = 20_000
-SMALL = 1024  # constants of at most so many values keep them: pads, shapes, scales, clip bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ def load(path: Path | str, input_size: tuple[int, int] | None) -> tuple[Graph, b
     """The graph in the file and the file's content.
 
     `input_size` sets height and width of the first 4-dimensional input and of every other of its
-    size; an unknown batch is 1. Raises WccsimError for what is no ONNX model, for a size that is not
-    known, and where onnx itself is missing.
+    size; the batch of images is 1, and so is an unknown one. Raises WccsimError for what is no ONNX
+    model, for a size that is not known, and where onnx itself is missing.
     """
     content = read_bytes(path, MAX_BYTES)
     try:
@@ -78,12 +78,13 @@ def load(path: Path | str, input_size: tuple[int, int] | None) -> tuple[Graph, b
         )
     if len(model.graph.node) > MAX_NODES:
         raise WccsimError(f"{path} has {len(model.graph.node)} nodes; allowed: {MAX_NODES}")
-    constants = {tensor.name: constant(tensor) for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in constants]
+    given = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in given]
     if not inputs:
         raise WccsimError(f"{path} has no input")
     _set_sizes(inputs, input_size, str(path))
-    return _graph(_inferred(model, str(path)), constants, str(path)), content
+    lowered(model)
+    return _graph(inferred(model, str(path)), str(path)), content
 
 
 def constant(tensor: Any) -> Constant:
@@ -118,7 +119,7 @@ def _set_sizes(inputs: list[Any], size: tuple[int, int] | None, path: str) -> No
     for value in inputs:
         dims = value.type.tensor_type.shape.dim
         shown = [str(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param or "?" for dim in dims]
-        if dims and not (dims[0].HasField("dim_value") and dims[0].dim_value > 0):
+        if len(dims) == 4 or (dims and not (dims[0].HasField("dim_value") and dims[0].dim_value > 0)):
             dims[0].dim_value = 1
         if len(dims) == 4:
             first = first or shown[2:]
@@ -129,40 +130,16 @@ def _set_sizes(inputs: list[Any], size: tuple[int, int] | None, path: str) -> No
             raise WccsimError(f"{path}: input {value.name!r} is {' x '.join(shown)}, not all known; {hint}")
 
 
-def _inferred(model: Any, path: str) -> Any:
-    """The model after shape inference, from its inputs alone: what it says of sizes is dropped."""
-    import onnx
-
-    del model.graph.value_info[:]
-    stated = {opset.domain for opset in model.opset_import}
-    for domain in {node.domain for node in model.graph.node} - stated - {"", "ai.onnx"}:
-        model.opset_import.append(onnx.helper.make_opsetid(domain, 1))  # else inference stops there
-    for value in model.graph.output:
-        value.type.tensor_type.ClearField("shape")
-    for tensor in model.graph.initializer:
-        if math.prod(tensor.dims) > SMALL:
-            for data in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
-                tensor.ClearField(data)
-    try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except Exception as problem:  # onnx raises its own, RuntimeError and ValueError, by version
-        reason = str(problem).strip().splitlines()[-1][:200] if str(problem).strip() else "no reason given"
-        raise WccsimError(f"{path}: the sizes cannot be inferred: {reason}") from None
-
-
-def _graph(model: Any, constants: dict[str, Constant], path: str) -> Graph:
-    dims, bits = {}, {}
+def _graph(model: Any, path: str) -> Graph:
+    bits = {}
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
-        tensor = value.type.tensor_type
-        known = [dim.dim_value if dim.HasField("dim_value") else 0 for dim in tensor.shape.dim]
-        if tensor.HasField("shape") and all(size > 0 for size in known):
-            dims[value.name] = tuple(known)
-        width = type_bits(tensor.elem_type)
+        width = type_bits(value.type.tensor_type.elem_type)
         if width is not None:
             bits[value.name] = width
+    constants = {tensor.name: constant(tensor) for tensor in model.graph.initializer}
     nodes = tuple(_node(node, index, path) for index, node in enumerate(model.graph.node))
     inputs = tuple(value.name for value in model.graph.input if value.name not in constants)
-    return Graph(model.graph.name or Path(path).stem, inputs, nodes, constants, dims, bits)
+    return Graph(model.graph.name or Path(path).stem, inputs, nodes, constants, known_dims(model), bits)
 
 
 def _node(node: Any, index: int, path: str) -> Node:
@@ -174,7 +151,7 @@ def _node(node: Any, index: int, path: str) -> Node:
         raise WccsimError(
             f"{path}: {node.op_type} (node {node.name!r}) has an attribute of no known type"
         ) from None
-    op = node.op_type if node.domain in ("", "ai.onnx", "com.microsoft") else f"{node.domain}.{node.op_type}"
+    op = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
     return Node(op, node.name or f"{node.op_type}_{index}", tuple(node.input), tuple(node.output), attributes)
 
 

@@ -24,13 +24,12 @@ ACTIVATIONS = {
     "InstanceNormalization": "normalise", "LayerNormalization": "normalise",
     "GroupNormalization": "normalise", "LpNormalization": "normalise", "LRN": "normalise",
     "ThresholdedRelu": "relu", "Swish": "swish",
-    "QLinearSigmoid": "sigmoid", "QLinearLeakyRelu": "leaky_relu", "QLinearSoftmax": "softmax",
 }  # fmt: skip
 RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "DepthToSpace", "SpaceToDepth")
 SLICES = ("Slice", "Split", "Gather")
 ELEMENTWISE = {
     "Add": "add", "Sub": "add", "Sum": "add", "Max": "add", "Min": "add", "Mean": "add",
-    "Mul": "multiply", "Div": "multiply", "QLinearAdd": "add", "QLinearMul": "multiply",
+    "Mul": "multiply", "Div": "multiply",
 }  # fmt: skip
 # Where the weights stand, and a bias, among a convolution's or product's inputs.
 CONVOLUTIONS = {"Conv": (1, 2), "ConvInteger": (1, None), "QLinearConv": (3, 8)}
@@ -168,14 +167,21 @@ def _global(op: str) -> Callable[[Build, Node], Layer]:
     return read
 
 
-def _reduce_mean(build: Build, node: Node) -> Layer | None:
-    """The mean over height and width; over anything else it is not understood."""
+def _reduce_mean(build: Build, node: Node) -> Layer:
+    """The mean over height and width, or over other axes laid out as such a map."""
     given = build.source(node)
     listed = build.known(node, 1)
-    axes = build.attribute(node, "axes", listed.values if listed and listed.values else [])
-    if len(given.dims) != 4 or sorted(int(axis) % 4 for axis in axes) != [2, 3]:
-        return None
-    return _global("global_average_pool")(build, node)
+    rank = len(given.dims)
+    stated = build.attribute(node, "axes", listed.values if listed and listed.values else range(rank))
+    axes = {int(axis) % rank for axis in stated}
+    if rank == 4 and axes == {2, 3}:
+        return _global("global_average_pool")(build, node)
+    out = math.prod(size for axis, size in enumerate(given.dims) if axis not in axes)
+    source = build.view(given, Shape(out, math.prod(given.dims) // out, 1))
+    widths = build.widths(given)
+    return build.add(
+        shapes.mapped(build.free(node.name), "global_average_pool", source, Shape(out, 1, 1), **widths)
+    )
 
 
 def _pad(build: Build, node: Node) -> Layer | None:
@@ -213,8 +219,7 @@ def _resize(build: Build, node: Node) -> Layer | None:
 
 def _elementwise(build: Build, node: Node) -> Layer:
     """Maps together, or one map with a constant."""
-    places = (0, 3) if node.op.startswith("QLinear") else range(len(node.inputs))
-    given = [build.maps[node.inputs[place]] for place in places if node.inputs[place] in build.maps]
+    given = [build.maps[name] for name in node.inputs if name in build.maps]
     rank = max(len(one.dims) for one in given)
     aligned = [build.view(one, shape_of((1,) * (rank - len(one.dims)) + one.dims)) for one in given]
     name = build.free(node.name)
@@ -227,12 +232,11 @@ def _elementwise(build: Build, node: Node) -> Layer:
 
 def _concat(build: Build, node: Node) -> Layer | None:
     """Along the channels; along anything else it is not understood."""
-    names = node.inputs[2::3] if node.op == "QLinearConcat" else node.inputs
-    given = [build.maps[name] for name in names if name in build.maps]
+    given = [build.maps[name] for name in node.inputs if name in build.maps]
     rank = len(given[0].dims)
     axis = int(build.attribute(node, "axis", 1)) % rank
     channels = 1 if given[0].dims[0] == 1 and rank > 1 else 0
-    if len(given) != len(names) or axis != channels:
+    if len(given) != len(node.inputs) or axis != channels:
         return None
     sources = [build.plain(one) for one in given]
     return build.add(shapes.concat(build.free(node.name), sources, **build.widths(given[0])))
@@ -261,20 +265,27 @@ def _reshape(build: Build, node: Node) -> Layer:
     )
 
 
-def _slice(build: Build, node: Node) -> Layer | None:
+def _slice(build: Build, node: Node) -> Layer:
     """A part of the map; with several outputs, one part each."""
     given = build.source(node)
-    source = build.plain(given)
     parts = []
     for index, output in enumerate(node.outputs):
         dims = build.dims(output, f"output {output!r}")
-        out, shape = shape_of(dims), source.out_shape
-        if out.channels > shape.channels or out.height > shape.height or out.width > shape.width:
-            return None
         name = build.free(node.name if index == 0 else f"{node.name} {index}")
-        parts.append(build.add(shapes.mapped(name, "slice", source, out, **build.widths(given))))
+        parts.append(_part(build, name, given, shape_of(dims)))
         build.maps[output] = Map(parts[-1], dims, given.bits)
     return parts[0]
+
+
+def _part(build: Build, name: str, given: Map, out: Shape) -> Layer:
+    """A slice; where an axis went, so that sizes moved, a slice of the map as one row of values."""
+    source = build.plain(given)
+    shape, widths = source.out_shape, build.widths(given)
+    if out.channels <= shape.channels and out.height <= shape.height and out.width <= shape.width:
+        return build.add(shapes.mapped(name, "slice", source, out, **widths))
+    flat = build.view(given, Shape(shape.values, 1, 1))
+    part = build.add(shapes.mapped(name, "slice", flat, Shape(out.values, 1, 1), **widths))
+    return build.add(shapes.mapped(build.free(f"{name} as {out}"), "reshape", part, out))
 
 
 READERS: dict[str, Callable[[Build, Node], Layer | None]] = {
@@ -284,9 +295,7 @@ READERS: dict[str, Callable[[Build, Node], Layer | None]] = {
     **dict.fromkeys(PRODUCTS, _matmul),
     "MaxPool": _pool("max_pool"),
     "AveragePool": _pool("average_pool"),
-    "QLinearAveragePool": _pool("average_pool"),
     "GlobalAveragePool": _global("global_average_pool"),
-    "QLinearGlobalAveragePool": _global("global_average_pool"),
     "GlobalMaxPool": _global("max_pool"),
     "ReduceMean": _reduce_mean,
     "Pad": _pad,
@@ -294,7 +303,6 @@ READERS: dict[str, Callable[[Build, Node], Layer | None]] = {
     "Upsample": _resize,
     **dict.fromkeys(ELEMENTWISE, _elementwise),
     "Concat": _concat,
-    "QLinearConcat": _concat,
     **dict.fromkeys(ACTIVATIONS, _activation),
     **dict.fromkeys(RESHAPES, _reshape),
     **dict.fromkeys(SLICES, _slice),
