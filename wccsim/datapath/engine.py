@@ -1,9 +1,10 @@
 """The seam: which set of kernels runs a plan.
 
-A path is a pair of functions, `covers(plan, inner)`, which says why it cannot run a plan (None: it can), and
-`run(plan, x, out, inner)`, which returns `plain.Arrays`. All paths give the same bits. PATHS lists them,
-the fastest first; the plain path comes last and covers everything. The environment variable WCCSIM_PATH
-names one to be used instead of the first that fits; where that one does not cover a plan, plain does.
+A path is a pair of functions, `covers(plan, inner, unsigned)`, which says why it cannot run a plan (None: it
+can), and `run(plan, x, out, inner, workspace)`, which returns `plain.Arrays`. All paths give the same bits.
+PATHS lists them, the fastest first; the plain path comes last and covers everything. The environment
+variable WCCSIM_PATH names one to be used instead of the first that fits; where that one does not cover a
+plan, plain does.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from typing import Any
 
 import numpy.typing as npt
 
+from wccsim.datapath.fused import Workspace
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
 from wccsim.errors import WccsimError
 
 VARIABLE = "WCCSIM_PATH"
 # name: module with `covers` and `run`, imported on first use. Fastest first.
-PATHS: dict[str, str] = {"plain": "wccsim.datapath.plain"}
+PATHS: dict[str, str] = {"portable": "wccsim.datapath.portable", "plain": "wccsim.datapath.plain"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +33,18 @@ class Choice:
 
     name: str
     reason: str
-    run: Callable[[Plan, npt.NDArray[Any], npt.NDArray[Any], bool], Arrays]
+    run: Callable[[Plan, npt.NDArray[Any], npt.NDArray[Any], bool, Workspace | None], Arrays]
 
 
-def choose(plan: Plan, inner: bool, wanted: str | None = None) -> Choice:
-    """The path for `plan`: `wanted`, else WCCSIM_PATH, else the first in PATHS that covers it."""
+def choose(plan: Plan, inner: bool, wanted: str | None = None, *, unsigned: bool = False) -> Choice:
+    """The path for `plan` on signed or unsigned maps: `wanted`, else WCCSIM_PATH, else the first fit."""
     wanted = wanted or os.environ.get(VARIABLE) or None
     if wanted is not None and wanted not in PATHS:
         raise WccsimError(f"{VARIABLE} is {wanted!r}; allowed: {', '.join(PATHS)}")
     passed: list[str] = []
     for name in [wanted] if wanted else PATHS:
         path = import_module(PATHS[name])
-        obstacle = path.covers(plan, inner)
+        obstacle = path.covers(plan, inner, unsigned)
         if obstacle is None:
             reason = (
                 f"{VARIABLE} or the caller asked for it" if wanted else "the first that covers this layer"

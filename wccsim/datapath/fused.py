@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wccsim.datapath.plan import Plan
-from wccsim.datapath.strips import Strips, strips_of
+from wccsim.datapath.strips import Strips, bit_reversed, strips_of
 from wccsim.errors import WccsimError
 
 VARIABLE = "WCCSIM_THREADS"
@@ -23,14 +23,18 @@ LEAST_SHIFT, GREATEST_SHIFT = SPLIT + 1, 41
 VALUE_BITS = 25  # magnitude of what `_requantise` takes
 
 
-def why_not(plan: Plan, inner: bool) -> str | None:
-    """Why the fast paths cannot run `plan`; None: they can. Each condition is one of their proofs."""
+def why_not(plan: Plan, inner: bool, unsigned: bool) -> str | None:
+    """Why the fast paths cannot run `plan` on signed or unsigned maps; None: they can.
+
+    Each condition is one of their proofs.
+    """
     p = plan.parameters
     largest_sum = plan.channels * ((1 << (p.act_bits - 1)) - 1) * ((1 << (p.weight_bits - 1)) - 1)
     shifts = np.concatenate([plan.r1_shift, plan.r2_shift.reshape(-1), plan.r3.shift])
     conditions = [
         (inner, "the inner arrays are asked for"),
         (sys.byteorder != "little", "this machine is big-endian"),
+        (p.in_bits > 8 + unsigned, f"activations of {p.in_bits - unsigned} bits do not fit a byte"),
         (p.haar != "exact", f"haar is {p.haar}"),
         (p.score != "l2", f"the score is {p.score}"),
         (p.requantise_mode != "single", f"the requantise mode is {p.requantise_mode}"),
@@ -70,10 +74,10 @@ def threads(count: int) -> Iterator[None]:
 class Fused:
     """A plan as the kernels take it; every number has the kernels' own type.
 
-    flip, offset: an unsigned map is read as x - 128, see `_forward_strip`. batch[l]: channels whose squares
-    of level l fit 32 bits together. order: flat index base and step, R1's shift and R2's relief of
-    each word of a strip. r1: (M, greatest q). r2, r3: int32 [Cout, 2], M and the shift. All
-    shifts are less SPLIT. bias: int32 [Cout].
+    flip, offset: an unsigned map is read as x - 128, see `_forward_strip`. batch[l]: channels, an even
+    number, whose squares of level l fit 32 bits together. order: flat index base and step of each word of
+    a strip, the rows of level 1, R1's shift and R2's relief of each word. r1: (M, greatest q). r2, r3:
+    int32 [Cout, 2], M and the shift. All shifts are less SPLIT. bias: int32 [Cout].
     """
 
     strips: Strips
@@ -110,10 +114,11 @@ def prepare(plan: Plan, unsigned: bool) -> Fused:
         levels=p.levels,
         flip=np.uint16(0x8080).astype(np.int16) if unsigned else np.int16(0),
         offset=np.int32(128 << 2 * p.levels if unsigned else 0),
-        batch=np.array([((1 << 31) - 1) // square for square in squares], np.int64),
+        batch=np.array([((1 << 32) - 1) // square // 2 * 2 for square in squares], np.int64),
         order=(
             strips.base,
             strips.step,
+            bit_reversed(1 << (p.levels - 1)),
             (plan.r1_shift - SPLIT).astype(np.int32)[strips.subband],
             relief.astype(np.int32)[strips.subband],
         ),
@@ -128,45 +133,79 @@ def prepare(plan: Plan, unsigned: bool) -> Fused:
 
 
 def scratch_sizes(plan: Plan, panel: int) -> tuple[int, int, int]:
-    """Words of a strip; of its first LL band (even, so that pairs fit); of whole panels of a strip."""
+    """Words of a strip; of all its LL bands (even, so that pairs fit); of whole panels of a strip."""
     words = plan.padded_width << plan.parameters.levels
-    quarter = -(-words // 8) * 2
-    return words, quarter, -(-words // panel) * panel
+    lows = sum(words >> 2 * level for level in range(1, plan.parameters.levels + 1))
+    return words, lows + lows % 2, -(-words // panel) * panel
+
+
+Shapes = Mapping[str, tuple[Any, tuple[int, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Workspace:
-    """Everything a fast path allocates for one plan, output excepted; reusable, one user at a time.
+class Room:
+    """What one run works with. scores: int64 [strips, words]; scratch: per name, [threads, ...].
 
-    scores: int64 [strips, words]; squares: int32 [threads, words]; weights: packed for the path's tile.
+    weights: packed for the path's own tile.
     """
 
     fused: Fused
     threads: int
     scores: npt.NDArray[np.int64]
-    squares: npt.NDArray[np.int32]
-    scratch: tuple[npt.NDArray[Any], ...]
+    scratch: dict[str, npt.NDArray[Any]]
     weights: npt.NDArray[Any]
 
-    @staticmethod
-    def of(
+
+class Workspace:
+    """Memory that the fast paths keep from call to call, and the number of threads they use.
+
+    Hand one to `simulate_layer` or `run_plan` again and again: scratch arrays are made anew only where a
+    shape changes, and a plan that comes back is not prepared twice. One call at a time.
+    threads: at most so many; None: WCCSIM_THREADS, else all that the processor offers.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = thread_count(threads)
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
+        self._last: tuple[Plan, bool, str, Room] | None = None
+
+    def room(
+        self,
         plan: Plan,
         unsigned: bool,
-        threads: int,
-        shapes: list[tuple[Any, tuple[int, ...]]],
-        weights: npt.NDArray[Any],
-    ) -> Workspace:
-        """Scratch arrays of the given dtypes and shapes, one for each thread."""
+        path: str,
+        shapes: Shapes,
+        pack: Callable[[npt.NDArray[np.int8]], npt.NDArray[Any]],
+    ) -> Room:
+        """Scratch arrays of the given dtypes and shapes for each thread, and the plan prepared."""
+        if self._last is not None and self._last[0] is plan and self._last[1:3] == (unsigned, path):
+            return self._last[3]
         fused = prepare(plan, unsigned)
-        count = max(1, min(threads, fused.strips.count))
-        return Workspace(
-            fused=fused,
-            threads=count,
-            scores=np.empty((fused.strips.count, fused.strips.words), np.int64),
-            squares=np.empty((count, fused.strips.words), np.int32),
-            scratch=tuple(np.empty((count, *shape), dtype) for dtype, shape in shapes),
-            weights=weights,
-        )
+        threads = min(self.threads, fused.strips.count)
+        scratch = {
+            name: self._array(name, dtype, (threads, *shape)) for name, (dtype, shape) in shapes.items()
+        }
+        scores = self._array("scores", np.int64, (fused.strips.count, fused.strips.words))
+        room = Room(fused, threads, scores, scratch, pack(plan.weights))
+        self._last = plan, unsigned, path, room
+        return room
+
+    def _array(self, name: str, dtype: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        held = self._arrays.get(name)
+        if held is None or held.shape != shape or held.dtype != dtype:
+            self._arrays.pop(name, None)  # freed before the new one is made
+            held = self._arrays[name] = np.empty(shape, dtype)
+        return held
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes reserved; pages never written take no memory."""
+        return sum(array.nbytes for array in self._arrays.values())
+
+
+def as_bytes(plan: Plan, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """x as int8, or as uint8 where the plan's 9 bits carry an unsigned byte; `why_not` saw to the rest."""
+    return x.astype(np.int8 if plan.parameters.in_bits <= 8 else np.uint8, copy=False)
 
 
 def pairs_of_pixels(plan: Plan, x: npt.NDArray[Any]) -> npt.NDArray[np.int16]:

@@ -17,6 +17,7 @@ from wccsim.arith import IntFormat
 from wccsim.datapath import bitmap
 from wccsim.datapath.count import run_actions
 from wccsim.datapath.engine import choose
+from wccsim.datapath.fused import Workspace
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan, make_plan
 from wccsim.errors import WccsimError
@@ -77,6 +78,7 @@ def simulate_layer(
     out: npt.NDArray[Any] | None = None,
     outputs_only: bool = False,
     path: str | None = None,
+    workspace: Workspace | None = None,
 ) -> LayerResult:
     """Run a 1x1 WCC layer bit-exactly on x, an integer map [C, H, W] or a batch [B, C, H, W].
 
@@ -118,7 +120,7 @@ def simulate_layer(
         out_unsigned=_out_unsigned(out_dtype),
     )
     plan = make_plan(parameters, weights, images.shape[1:], r1, r2, r3, bias)
-    return run_plan(plan, x, out=out, outputs_only=outputs_only, path=path)
+    return run_plan(plan, x, out=out, outputs_only=outputs_only, path=path, workspace=workspace)
 
 
 def run_plan(
@@ -128,6 +130,7 @@ def run_plan(
     out: npt.NDArray[Any] | None = None,
     outputs_only: bool = False,
     path: str | None = None,
+    workspace: Workspace | None = None,
 ) -> LayerResult:
     """Run a checked plan on x [C, H, W] or [B, C, H, W] of its shape; arguments as in `simulate_layer`."""
     images, batched = _images(x)
@@ -138,10 +141,10 @@ def run_plan(
         )
     _check_values(images, p.in_bits)
     target = _target(plan, images, batched, out)
-    choice = choose(plan, not outputs_only, path)
+    choice = choose(plan, not outputs_only, path, unsigned=images.dtype.kind == "u")
     runs, counts, index_bits = [], [], 0
     for image, room in zip(images, target, strict=True):
-        arrays = choice.run(plan, image, room, not outputs_only)
+        arrays = choice.run(plan, image, room, not outputs_only, workspace)
         bits = _index_bits(plan, arrays)
         runs.append(arrays)
         counts.append(run_actions(plan, arrays, bits))

@@ -41,15 +41,17 @@ class Arrays:
     y: npt.NDArray[np.int32] | None = None
 
 
-def covers(plan: Plan, inner: bool) -> str | None:
+def covers(plan: Plan, inner: bool, unsigned: bool) -> str | None:
     """Why this path cannot run `plan`; None: it can. It runs everything."""
     return None
 
 
-def run(plan: Plan, x: npt.NDArray[Any], out: npt.NDArray[Any], inner: bool) -> Arrays:
+def run(
+    plan: Plan, x: npt.NDArray[Any], out: npt.NDArray[Any], inner: bool, workspace: object = None
+) -> Arrays:
     """One image x [C, H, W] through `plan`; the output is written into `out` [Cout, H, W].
 
-    `inner` asks for coefficients, q, acc and y.
+    `inner` asks for coefficients, q, acc and y. The workspace is for the paths that keep one.
     """
     p = plan.parameters
     layout = forward(pad(x, p.levels), p.levels, p.haar)

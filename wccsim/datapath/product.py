@@ -36,13 +36,13 @@ _SUMS = ir.VectorType(_I32, LANES)
 
 
 def pack_weights(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
-    """Weights int8 [Cout, C] as the tile reads them: int32 [ceil(Cout/ROWS), ceil(C/2), ROWS]."""
+    """Weights int8 [Cout, C] as the tile reads them: int32 [ceil(Cout/ROWS)][ceil(C/2)][ROWS], flat."""
     rows, channels = weights.shape
     blocks, pairs = -(-rows // ROWS), -(-channels // 2)
     full = np.zeros((blocks * ROWS, pairs * 2), np.int16)
     full[:rows, :channels] = weights
     words = full.view(np.int32).reshape(blocks, ROWS, pairs)
-    return np.ascontiguousarray(words.transpose(0, 2, 1))
+    return np.ascontiguousarray(words.transpose(0, 2, 1)).reshape(-1)
 
 
 def _multiply_pairs(builder: Any, left: Any, right: Any) -> Any:
@@ -65,45 +65,51 @@ def _load(builder: Any, pointer: Any) -> Any:
     return value
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def mac_tile(typing_context: Any, panel: Any, weights: Any, sums: Any, pairs: Any) -> Any:
+@intrinsic
+def mac_tile(
+    typing_context: Any, panels: Any, panel_at: Any, weights: Any, weights_at: Any, sums: Any, pairs: Any
+) -> Any:
     """sums[r, j] = sum over p of weights[p, r] . panel[p, j], for ROWS rows and PANEL positions.
 
-    panel int32 [pairs, PANEL], weights int32 [pairs, ROWS], sums int32 [ROWS, PANEL], contiguous.
+    Flat int32 arrays: the panel [pairs, PANEL] starts at panels[panel_at], the weights [pairs, ROWS] at
+    weights[weights_at], sums is [ROWS, PANEL].
     """
-    signature = types.void(panel, weights, sums, pairs)
+    signature = types.void(panels, panel_at, weights, weights_at, sums, pairs)
+    parts = PANEL // LANES
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        parts = PANEL // LANES
-        index = args[3].type
-        data = [
-            context.make_array(kind)(context, builder, value).data
-            for kind, value in zip(signature.args[:3], args[:3], strict=True)
-        ]
-        panel_at = builder.bitcast(data[0], _PAIRS.as_pointer())
-        sums_at = builder.bitcast(data[2], _SUMS.as_pointer())
-        zero = ir.Constant(_SUMS, [0] * LANES)
+        index = args[5].type
+
+        def start(array: int, offset: Any) -> Any:
+            kind = context.make_array(signature.args[array])
+            return builder.gep(kind(context, builder, args[array]).data, [offset])
+
+        zero = ir.Constant(index, 0)
+        panel_start = builder.bitcast(start(0, args[1]), _PAIRS.as_pointer())
+        weights_start = start(2, args[3])
+        sums_start = builder.bitcast(start(4, zero), _SUMS.as_pointer())
+        none = ir.Constant(_SUMS, [0] * LANES)
         held = [[cgutils.alloca_once(builder, _SUMS) for _ in range(parts)] for _ in range(ROWS)]
         for cell in (cell for row in held for cell in row):
-            builder.store(zero, cell)
-        with cgutils.for_range(builder, args[3]) as loop:
+            builder.store(none, cell)
+        with cgutils.for_range(builder, args[5]) as loop:
 
-            def at(pointer: Any, width: int, offset: int) -> Any:
+            def load(pointer: Any, width: int, offset: int) -> Any:
                 base = builder.mul(loop.index, ir.Constant(index, width))
-                return builder.gep(pointer, [builder.add(base, ir.Constant(index, offset))])
+                return _load(builder, builder.gep(pointer, [builder.add(base, ir.Constant(index, offset))]))
 
-            values = [_load(builder, at(panel_at, parts, part)) for part in range(parts)]
+            values = [load(panel_start, parts, part) for part in range(parts)]
             for row in range(ROWS):
-                word = _load(builder, at(data[1], ROWS, row))
+                word = load(weights_start, ROWS, row)
                 single = builder.insert_element(ir.Constant(_SUMS, ir.Undefined), word, ir.Constant(_I32, 0))
-                spread = builder.bitcast(builder.shuffle_vector(single, single, zero), _PAIRS)
+                spread = builder.bitcast(builder.shuffle_vector(single, single, none), _PAIRS)
                 for part in range(parts):
                     cell = held[row][part]
                     product = _multiply_pairs(builder, values[part], spread)
                     builder.store(builder.add(builder.load(cell), product), cell)
         for row in range(ROWS):
             for part in range(parts):
-                place = builder.gep(sums_at, [ir.Constant(index, row * parts + part)])
+                place = builder.gep(sums_start, [ir.Constant(index, row * parts + part)])
                 builder.store(builder.load(held[row][part]), place).align = 4
         return context.get_dummy_value()
 

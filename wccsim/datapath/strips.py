@@ -1,11 +1,15 @@
 """Strips: the order in which the fast paths keep a map, and the exact selection in that order.
 
-A strip is 2**L rows of the padded map, full width: every butterfly of all L levels lies inside one.
-Its words are ordered by level and band, LL_L LH_L HL_L HH_L LH_(L-1) HL_(L-1) HH_(L-1) ... HH_1,
-each band row by row; nothing is interleaved. With u_l = 2**(L-l) * (WP >> l), the words of one band
-of level l, bands LH, HL, HH of level l start at u_l, 2 u_l, 3 u_l and LL_L at 0: what lies before
-u_l is exactly the room of LL_l, split further. Only ties and the bitmap need the flat index.
+A strip is 2**L rows of the padded map, full width: every butterfly of all L levels lies inside one. Its words
+are ordered by level and band, LL_L LH_L HL_L HH_L LH_(L-1) HL_(L-1) HH_(L-1) ... HH_1, each band row by row;
+nothing is interleaved. The rows of a band are in bit-reversed order (of four: 0 2 1 3), so that the even
+rows of LL_l, then the odd ones, lie in one piece, and a level is one long loop. A band of level l has
+u_l = 2**(L-l) * (WP >> l) words; LL_L starts at 0, and LH, HL, HH of level l start at u_l, 2 u_l, 3 u_l:
+what lies before u_l is exactly the room of LL_l, split further. Only ties and the bitmap need the flat index.
 """
+
+# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False
+# Kernels state their types in their docstrings: numba infers them.
 
 from __future__ import annotations
 
@@ -45,6 +49,14 @@ class Strips:
         return self.width << self.levels
 
 
+def bit_reversed(count: int) -> npt.NDArray[np.int64]:
+    """0..count-1 in bit-reversed order; `count` is a power of two. It is its own inverse."""
+    order = np.zeros(1, np.int64)
+    while len(order) < count:
+        order = np.concatenate([2 * order, 2 * order + 1])
+    return order
+
+
 def strips_of(levels: int, height: int, width: int) -> Strips:
     """The strip order of a padded map."""
     words = width << levels
@@ -53,7 +65,7 @@ def strips_of(levels: int, height: int, width: int) -> Strips:
     for level in range(levels, 0, -1):
         columns, rows = width >> level, 1 << (levels - level)
         size = rows * columns
-        raster = (np.arange(rows)[:, None] * width + np.arange(columns)).reshape(-1)
+        raster = (bit_reversed(rows)[:, None] * width + np.arange(columns)).reshape(-1)
         for band in range(0 if level == levels else 1, 4):
             below, right = divmod(band, 2)
             start = below * (height >> level) * width + right * columns
