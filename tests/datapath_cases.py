@@ -68,7 +68,7 @@ def pairs(scaler, outputs):
 
 def fill(pattern, shape, low, high, rng):
     """An integer map of the named pattern with values low..high."""
-    channels, height, width = shape
+    height, width = shape[1:]
     if pattern == "random":
         return rng.integers(low, high + 1, shape)
     if pattern == "minimum":
@@ -140,7 +140,7 @@ def finish(p, x, outputs, rng, per_channel=False):
     limit = (1 << (p.weight_bits - 1)) - 1
     weights = rng.integers(-limit, limit + 1, (outputs, x.shape[-3])).astype(np.int8)
     mode = p.requantise_mode
-    # A greatest coefficient of 2**(in_bits - 1 + levels) in orthonormal units lands near the greatest kept word.
+    # A greatest orthonormal coefficient, 2**(in_bits - 1 + levels), lands near the greatest kept word.
     r1 = scaler(rng, 2.0 ** (p.act_bits - p.in_bits - p.levels + int(rng.integers(0, 3))), mode)
     r2 = [
         scaler(rng, 2.0 ** (p.wavelet_bits - p.act_bits - p.weight_bits - int(rng.integers(0, 2))), mode)

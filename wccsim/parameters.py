@@ -46,6 +46,9 @@ def parse_keep(given: object) -> Fraction:
     try:
         if isinstance(given, bool) or not isinstance(given, (Fraction, int, float, str)):
             raise ValueError
+        # A long exponent would be expanded digit by digit.
+        if isinstance(given, str) and re.search(r"[eE][+-]?\d{4}", given):
+            raise ValueError
         if isinstance(given, str) and given.strip().endswith("%"):
             keep = Fraction(given.strip()[:-1]) / 100
         else:

@@ -97,12 +97,14 @@ def find_clip(
         _sample(np.concatenate([np.abs(k.values[:, of_number[k.numbers] == level]).ravel() for k in kept]))
         for level in range(1, p.levels + 1)
     ]
+    common = find_alpha(_sample(np.concatenate(levels)), method, limit) / limit
     if not per_level:
-        return find_alpha(_sample(np.concatenate(levels)), method, limit) / limit, ()
+        return common, ()
     steps = [find_alpha(values, method, limit) / limit if values.any() else 0.0 for values in levels]
     finest = min([step for step in steps if step], default=1.0 / limit)
-    # The base step is sought over one octave; each level then takes the power of two that errs least.
-    bases = finest * np.exp2(np.arange(8) / 8)
+    # The base step is sought over one octave, and at the common one, so that shifts never err more than none;
+    # each level then takes the power of two that errs least.
+    bases = np.append(finest * np.exp2(np.arange(16) / 16), common * np.exp2(-np.arange(4.0)))
     return min((_shifts(levels, float(base), limit) for base in bases), key=lambda found: found[0])[1:]
 
 

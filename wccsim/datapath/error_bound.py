@@ -54,7 +54,8 @@ def transform_error(p: WccParameters) -> Float:
     approximation = 0.0  # of the level before, in its own gain
     for level in range(1, p.levels + 1):
         if p.haar == "lifting":
-            four = approximation + 1, 2 * approximation + 1, 2 * approximation + 0.5, 4 * approximation
+            # Floors err one way only, so two approximations differ by at most one's greatest error.
+            four = approximation + 1, approximation + 0.5, approximation + 0.5, 2 * approximation
         elif p.haar != "exact":
             four = (2 * approximation + 0.5,) * 4
         else:
