@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from fractions import Fraction
 
 from wccsim.counting.count import LayerCount, effective_bits, total
 from wccsim.counting.exact import Exact, whole
 from wccsim.counting.kinds import kind_of, macs_by_kind
 from wccsim.counting.run import NetworkCount
+from wccsim.network.model import Layer
 from wccsim.report.counts import TOTALS, notes, pair_text, provenance
 from wccsim.report.tables import Report
 from wccsim.report.terminal import WIDTH, Align, Cell, exact_decimal, terminal_table
 
 MEGA = 1_000_000
+SHORT = {
+    "depthwise": "dw",
+    "grouped": "gr",
+    "transposed": "tr",
+    "global average pool": "mean",
+    "average pool": "avgpool",
+    "max pool": "maxpool",
+    "fully connected": "fc",
+    "unsupported": "NOT KNOWN",
+}
 
 
 def stage_text(report: Report) -> str:
@@ -58,41 +70,63 @@ def count_text(counted: NetworkCount) -> str:
 
 
 def _layer_table(counted: NetworkCount) -> str:
-    compressed = any(c.compressed for c in counted.counts)
-    unit = "M GE-ops" if counted.options.definition == "gates" else "M BOPs"
-    heads = ["layer", "kind", "channels", "output", "MAC", "w/a\nbits"]
-    heads += ["keep", "bits a\nvalue"] if compressed else []
-    heads += [f"{counted.options.definition}\n{unit}", "traffic\nMbit"]
-    rows = [_layer_row(c, compressed) for c in counted.counts]
-    sums = counted.counts
-    foot: list[Cell] = ["total", None, None, None, total(sums, TOTALS["macs"]), None]
-    foot += [None, None] if compressed else []
-    foot += [_mega(total(sums, TOTALS["bops"])), _mega(total(sums, TOTALS["traffic_bits"]))]
-    align: list[Align] = ["left"] * 4
-    align += ["right"] * (len(heads) - 4)
-    return terminal_table(heads, rows, total=foot, align=align)
-
-
-def _layer_row(c: LayerCount, compressed: bool) -> list[Cell]:
-    layer = c.layer
-    kind = kind_of(layer).replace("depthwise", "dw").replace("grouped", "gr").replace("transposed", "tr")
-    kind += f" /{pair_text(layer.stride)}" if layer.stride != (1, 1) else ""
-    kind += f" d{pair_text(layer.dilation)}" if layer.dilation != (1, 1) else ""
-    inputs, outputs = layer.in_shape.channels, layer.out_shape.channels
-    row: list[Cell] = [
-        layer.name,
-        kind,
-        str(inputs) if inputs == outputs else f"{inputs} > {outputs}",
-        f"{layer.out_shape.height}x{layer.out_shape.width}",
-        c.macs,
-        f"{layer.weight_bits}/{layer.act_bits}" if layer.multiplies else str(layer.act_bits),
+    """One row a layer. With WCC there are more columns, so MACs, exact below, are shown in millions."""
+    counts = counted.counts
+    wcc = [c.layer for c in counts if c.compressed]
+    all_bops = total(counts, TOTALS["bops"])
+    large = all_bops >= MEGA * MEGA
+    unit = ("G" if large else "M") + (" GE-ops" if counted.options.definition == "gates" else " BOPs")
+    shown_bops = _giga if large else _mega
+    columns: list[tuple[str, Callable[[LayerCount], Cell], Cell]] = [
+        ("layer", lambda c: c.layer.name, "total"),
+        ("kind", lambda c: _kind(c.layer), None),
+        ("channels", lambda c: _channels(c.layer), None),
+        ("output", lambda c: f"{c.layer.out_shape.height}x{c.layer.out_shape.width}", None),
     ]
-    if compressed:
-        row += [
-            percent(layer.keep),
-            c.effective_bits_with_index and f"{float(c.effective_bits_with_index):.3f}",
-        ]
-    return [*row, _mega(c.bops), _mega(c.traffic.bits)]
+    all_macs = total(counts, TOTALS["macs"])
+    columns += [("M MAC", lambda c: _mega(c.macs), _mega(all_macs))] if wcc else []
+    columns += [] if wcc else [("MAC", lambda c: c.macs, all_macs)]
+    columns += [("w/a\nbits", lambda c: _widths(c.layer), None)]
+    if wcc:
+        one_setting = len({(layer.keep, layer.levels) for layer in wcc}) == 1
+        columns += [] if one_setting else [("keep", lambda c: percent(c.layer.keep), None)]
+        columns += [("bits a\nvalue", _bits_a_value, None)]
+    columns += [
+        (f"{counted.options.definition}\n{unit}", lambda c: shown_bops(c.bops), shown_bops(all_bops)),
+        ("traffic\nMbit", lambda c: _mega(c.traffic.bits), _mega(total(counts, TOTALS["traffic_bits"]))),
+    ]
+    align: list[Align] = ["left"] * 4
+    align += ["right"] * (len(columns) - 4)
+    rows = [[cell(c) for _, cell, _ in columns] for c in counts]
+    return terminal_table(
+        [head for head, _, _ in columns], rows, total=[t for _, _, t in columns], align=align
+    )
+
+
+def _kind(layer: Layer) -> str:
+    kind = kind_of(layer)
+    for word, short in SHORT.items():
+        kind = kind.replace(word, short)
+    kind += f" /{pair_text(layer.stride)}" if layer.stride != (1, 1) else ""
+    return kind + (f" d{pair_text(layer.dilation)}" if layer.dilation != (1, 1) else "")
+
+
+def _channels(layer: Layer) -> str:
+    inputs, outputs = layer.in_shape.channels, layer.out_shape.channels
+    return str(inputs) if inputs == outputs else f"{inputs} > {outputs}"
+
+
+def _widths(layer: Layer) -> str:
+    return f"{layer.weight_bits}/{layer.act_bits}" if layer.multiplies else str(layer.act_bits)
+
+
+def _bits_a_value(c: LayerCount) -> str | None:
+    bits = c.effective_bits_with_index
+    return None if bits is None else f"{float(bits):.3f}"
+
+
+def _giga(value: Exact) -> str:
+    return f"{float(Fraction(value) / MEGA / 1000):,.3f}" if value else "0"
 
 
 def _mega(value: Exact) -> str:
@@ -141,7 +175,11 @@ def _rule_lines(counted: NetworkCount) -> list[str]:
     options = counted.options
     settings = options.as_settings()
     rules = [("counting", settings["counting"]), ("definition", settings["definition"])]
-    if any(c.compressed for c in counted.counts):
+    used = sorted({(c.layer.keep, c.layer.levels) for c in counted.counts if c.layer.keep is not None})
+    if used:
+        reached = sum(c.compressed is not None for c in counted.counts)
+        settings_used = ", ".join(f"keep {percent(keep)} with {levels} levels" for keep, levels in used)
+        rules += [("WCC", f"on {reached} layers: {settings_used}")]
         rules += [("padding", settings["padding"]), ("maps", settings["maps"])]
         rules += [("index", f"{options.index}; bits a value: kept coefficients and index together")]
     on_chip = f"{options.on_chip_bits:,} bits of maps on chip; every other map crosses once a use"
