@@ -34,10 +34,10 @@ FLOORS = [
     "counting.stages",
     "network.shapes network.expression systolic tiling hardware.model hardware.energy",
     "network.values hardware.accelerator_yaml hardware.energy_yaml",
-    "network.entries cost.options cost.record cost.views cost.source",
-    "cost.parameters_of cost.selection cost.latency",
-    "cost.pricing cost.surroundings",
-    "cost.dense",
+    "network.entries cost.options cost.record cost.views cost.source cost.tiling_vector",
+    "cost.parameters_of cost.selection cost.latency cost.points",
+    "cost.pricing cost.surroundings cost.stages_vector",
+    "cost.dense cost.vector",
     "cost.wcc",
     "cost.network",
     "cost.roofline",
@@ -53,7 +53,7 @@ FLOORS = [
     "paper.audit",
     "paper.contradictions",
     "counting.run",
-    "cost.run",
+    "cost.run validate",
     "extract",
     "codecs.bitstream",
     "codecs.base codecs.rice_code codecs.huffman_code codecs.bit_planes",
@@ -63,7 +63,7 @@ FLOORS = [
     "compare.search compare.step compare.metrics compare.store compare.point",
     "compare.knob compare.rows",
     "compare.methods compare.summary",
-    "compare.wavelet",
+    "compare.wavelet compare.karhunen_loeve",
     "compare.catalog",
     "compare.run compare.switches",
     "report.terminal",
@@ -75,10 +75,10 @@ FLOORS = [
     "report.count_text",
     "report.roofline_plot",
     "cli",
-    "cli.simulate cli.networks cli.codecs cli.extract cli.compare cli.count cli.paper cli.diff cli.cost",
+    "cli.simulate cli.networks cli.codecs cli.extract cli.compare cli.count cli.paper cli.diff cli.cost cli.validate",
 ]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
-COUNTING_ONLY = ["analytic", "cost"]
+COUNTING_ONLY = ["analytic", "cost.run", "cost.vector", "validate"]
 HEAVY = ("numba", "pandas", "matplotlib", "onnx", "onnxruntime")
 
 
