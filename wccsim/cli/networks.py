@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from wccsim.counting.run import parse_size
 from wccsim.errors import WccsimError
@@ -14,6 +15,12 @@ from wccsim.network.model import Layer, Network
 from wccsim.report.terminal import Cell, terminal_table
 
 LAYER_HEADERS = ("layer", "operator", "input\nCxHxW", "output\nCxHxW", "kernel", "groups", "MACs", "WCC")
+
+
+def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shipped names, then whatever files the shell finds."""
+    found = [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+    return [*found, CompletionItem(incomplete, type="file")]
 
 
 @click.command()
@@ -56,7 +63,7 @@ def _wrapped(text: str) -> str:
 
 
 @click.command()
-@click.argument("network")
+@click.argument("network", shell_complete=_complete)
 @click.option("--input", "input_size", metavar="HxW", help="Input height and width, such as 512x1024.")
 @click.option(
     "--all", "everything", is_flag=True, help="Also the layers without MACs, and those not counted."
@@ -118,7 +125,7 @@ def _row(layer: Layer) -> tuple[Cell, ...]:
 
 
 @click.command("import")
-@click.argument("model")
+@click.argument("model", shell_complete=_complete)
 @click.option("-o", "--output", default="-", metavar="PATH", help="Where to write; - is standard output.")
 @click.option(
     "--to",
