@@ -15,6 +15,7 @@ from wccsim.codecs.dct_cm import DctCm
 from wccsim.codecs.deflate import Deflate
 from wccsim.codecs.ebpc import Ebpc
 from wccsim.codecs.huffman import Huffman
+from wccsim.codecs.klt import Klt
 from wccsim.codecs.mwq import Mwq
 from wccsim.codecs.rice import Rice
 from wccsim.codecs.rlc import Rlc
@@ -25,7 +26,23 @@ from wccsim.errors import WccsimError
 
 CODECS: dict[str, type[Codec]] = {
     kind.NAME: kind
-    for kind in (Uniform, Apot, Wcc, Mwq, DctCm, Dct8x8, Zvc, Rlc, Csr, Ebpc, Rice, Huffman, DcAc, Deflate)
+    for kind in (
+        Uniform,
+        Apot,
+        Wcc,
+        Mwq,
+        Klt,
+        DctCm,
+        Dct8x8,
+        Zvc,
+        Rlc,
+        Csr,
+        Ebpc,
+        Rice,
+        Huffman,
+        DcAc,
+        Deflate,
+    )
 }
 
 
