@@ -64,8 +64,9 @@ def test_json_on_standard_output_names_everything() -> None:
     result = run("bops", "mobilenetv2", *SMALL, "--keep", "25%", "--counting", "paper", "--json", "-")
     content = json.loads(result.stdout)
     assert content["version"] and len(content["inputs_sha256"]["mobilenetv2"]) == 64
-    assert content["settings"]["counting"].startswith("paper: ")
-    assert content["settings"]["definition"].startswith("mac: ")
+    assert (content["settings"]["counting"], content["settings"]["definition"]) == ("paper", "mac")
+    assert content["definitions"]["counting"].startswith("paper: valid positions")
+    assert content["definitions"]["definition"].startswith("mac: MAC * bw * ba")
     assert content["settings"]["keep"] == "1/4" and content["settings"]["input"] == "64x96"
     assert content["totals"]["macs"] == sum(row["macs"] for row in content["rows"])
     assert "effective_bits_with_index" in content["rows"][1]
@@ -82,7 +83,9 @@ def test_files_are_written_and_hold_the_same(tmp_path: Path) -> None:
     rows = json.loads(Path(names["json"]).read_text())["rows"]
     assert from_csv.macs.tolist() == from_parquet.macs.tolist() == [row["macs"] for row in rows]
     beside = json.loads(Path(names["csv"] + ".provenance.json").read_text())
-    assert beside["settings"]["counting"].startswith("true: ")
+    assert (
+        beside["settings"]["counting"] == "true" and "every real output" in beside["definitions"]["counting"]
+    )
 
 
 @pytest.mark.parametrize(

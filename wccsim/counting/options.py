@@ -53,14 +53,16 @@ class CountingOptions:
         _integer("on_chip_bits", self.on_chip_bits, 0, None)
 
     def as_settings(self) -> dict[str, str | int | float | bool | None]:
-        """Every rule by name, for a report's provenance."""
+        """Every rule by its name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def definitions(self) -> dict[str, str]:
+        """What the named rules mean, in a sentence each."""
         return {
             "counting": COUNTING_RULES[self.counting],
             "definition": DEFINITION_RULES[self.definition],
             "padding": PADDING_RULES[self.padding],
             "maps": MAPS_RULES[self.maps],
-            "index": self.index,
-            "on_chip_bits": self.on_chip_bits,
         }
 
 

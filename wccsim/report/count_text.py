@@ -30,7 +30,7 @@ SHORT = {
 
 def stage_text(report: Report) -> str:
     """The stages for a terminal, in millions."""
-    unit = "GE-ops" if str(report.provenance.settings["definition"]).startswith("gates") else "BOPs"
+    unit = "GE-ops" if report.provenance.settings["definition"] == "gates" else "BOPs"
     heads = [
         "layer",
         "stage",
@@ -173,7 +173,7 @@ def _sum_lines(counted: NetworkCount) -> str:
 
 def _rule_lines(counted: NetworkCount) -> list[str]:
     options = counted.options
-    settings = options.as_settings()
+    settings = options.definitions()
     rules = [("counting", settings["counting"]), ("definition", settings["definition"])]
     used = sorted({(c.layer.keep, c.layer.levels) for c in counted.counts if c.layer.keep is not None})
     if used:

@@ -108,7 +108,7 @@ def provenance(counted: NetworkCount, command: str = "bops") -> Provenance:
     settings = {**counted.options.as_settings(), **counted.asked}
     if counted.network.surrogate:
         settings["surrogate"] = True
-    return Provenance(command, inputs, settings)
+    return Provenance(command, inputs, settings, definitions=counted.options.definitions())
 
 
 def count_report(counted: NetworkCount, *, full: bool = False) -> Report:

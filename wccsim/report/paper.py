@@ -36,7 +36,7 @@ def paper_report() -> Report:
             )
             for row in rows
         ],
-        Provenance("paper", _inputs(), dict(PUBLISHED.as_settings())),
+        Provenance("paper", _inputs(), PUBLISHED.as_settings(), definitions=PUBLISHED.definitions()),
         {f"{table}: equal as printed": _score(rows, table) for table in _tables(rows)},
         [*_size_lines(), *contradictions()],
     )

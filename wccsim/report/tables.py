@@ -47,12 +47,17 @@ INT64_MAX = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a report rests on: `inputs` maps a name to its sha256, `settings` names every rule used."""
+    """What a report rests on.
+
+    `inputs` maps a name to its sha256, `settings` names every rule used, `definitions` says in words
+    what the names mean.
+    """
 
     command: str
     inputs: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     version: str = __version__
+    definitions: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """As it stands in a JSON report."""
@@ -62,6 +67,7 @@ class Provenance:
             "command": self.command,
             "inputs_sha256": dict(self.inputs),
             "settings": dict(self.settings),
+            "definitions": dict(self.definitions),
         }
 
 
