@@ -172,3 +172,28 @@ def test_missing_weights_are_named() -> None:
     before = source(1, 2, 2)
     with pytest.raises(WccsimError, match="layer c: conv needs weights"):
         execute_layer(shapes.conv("c", before, 1, Window()), [map_of(before)])
+
+
+@given(st.sampled_from(["max", "average"]), PAIR, PAIR, st.integers(3, 8), st.integers(3, 8))
+@settings(deadline=None, max_examples=30)
+def test_pooling_equals_torch(
+    kind: str, kernel: tuple[int, int], stride: tuple[int, int], height: int, width: int
+) -> None:
+    torch = pytest.importorskip("torch", reason="the extra `bench` is not installed")
+    before = source(2, height, width)
+    out = Shape(2, (height - kernel[0]) // stride[0] + 1, (width - kernel[1]) // stride[1] + 1)
+    layer = Layer("p", f"{kind}_pool", ("input",), before.out_shape, out, kernel=kernel, stride=stride)
+    x = map_of(before)
+    theirs = {"max": torch.nn.functional.max_pool2d, "average": torch.nn.functional.avg_pool2d}[kind]
+    done = execute_layer(layer, [x])
+    np.testing.assert_allclose(done.output, theirs(torch.from_numpy(x)[None], kernel, stride)[0].numpy())
+    assert done.macs == 0
+
+
+def test_upsampling_is_nearest_neighbour_as_torch() -> None:
+    torch = pytest.importorskip("torch", reason="the extra `bench` is not installed")
+    before = source(2, 3, 5)
+    layer = Layer("u", "upsample", ("input",), before.out_shape, Shape(2, 6, 10))
+    x = map_of(before)
+    theirs = torch.nn.functional.interpolate(torch.from_numpy(x)[None], scale_factor=2, mode="nearest")
+    np.testing.assert_array_equal(execute_layer(layer, [x]).output, theirs[0].numpy())

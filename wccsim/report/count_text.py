@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 
 from wccsim.counting.count import LayerCount, effective_bits, total
@@ -13,7 +14,7 @@ from wccsim.counting.run import NetworkCount
 from wccsim.network.model import Layer
 from wccsim.report.counts import TOTALS, notes, pair_text, provenance
 from wccsim.report.tables import Report
-from wccsim.report.terminal import WIDTH, Align, Cell, exact_decimal, terminal_table
+from wccsim.report.terminal import WIDTH, Align, Cell, exact_decimal, grouped, terminal_table
 
 MEGA = 1_000_000
 SHORT = {
@@ -69,32 +70,49 @@ def count_text(counted: NetworkCount) -> str:
     return "\n".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """A unit prefix that suits a column's total; small totals are shown exactly."""
+
+    prefix: str
+    divisor: int
+    decimals: int
+
+    @staticmethod
+    def of(total: Exact) -> _Scale:
+        if total < 10 * MEGA:
+            return _Scale("", 1, 0)
+        return _Scale("M ", MEGA, 2) if total < MEGA * MEGA else _Scale("G ", 1000 * MEGA, 3)
+
+    def shown(self, value: Exact) -> str:
+        if self.divisor == 1 or not value:
+            return grouped(value)
+        return f"{float(Fraction(value) / self.divisor):,.{self.decimals}f}"
+
+
 def _layer_table(counted: NetworkCount) -> str:
-    """One row a layer. With WCC there are more columns, so MACs, exact below, are shown in millions."""
+    """One row a layer. With WCC there are more columns, so the MACs, exact below, are scaled too."""
     counts = counted.counts
     wcc = [c.layer for c in counts if c.compressed]
-    all_bops = total(counts, TOTALS["bops"])
-    large = all_bops >= MEGA * MEGA
-    unit = ("G" if large else "M") + (" GE-ops" if counted.options.definition == "gates" else " BOPs")
-    shown_bops = _giga if large else _mega
+    macs, bops, bits = (total(counts, TOTALS[name]) for name in ("macs", "bops", "traffic_bits"))
     columns: list[tuple[str, Callable[[LayerCount], Cell], Cell]] = [
         ("layer", lambda c: c.layer.name, "total"),
         ("kind", lambda c: _kind(c.layer), None),
         ("channels", lambda c: _channels(c.layer), None),
         ("output", lambda c: f"{c.layer.out_shape.height}x{c.layer.out_shape.width}", None),
     ]
-    all_macs = total(counts, TOTALS["macs"])
-    columns += [("M MAC", lambda c: _mega(c.macs), _mega(all_macs))] if wcc else []
-    columns += [] if wcc else [("MAC", lambda c: c.macs, all_macs)]
+    macs_scale, bops_scale, bits_scale = _Scale.of(macs if wcc else 0), _Scale.of(bops), _Scale.of(bits)
+    columns += [(f"{macs_scale.prefix}MAC", lambda c: macs_scale.shown(c.macs), macs_scale.shown(macs))]
     columns += [("w/a\nbits", lambda c: _widths(c.layer), None)]
     if wcc:
         one_setting = len({(layer.keep, layer.levels) for layer in wcc}) == 1
         columns += [] if one_setting else [("keep", lambda c: percent(c.layer.keep), None)]
         columns += [("bits a\nvalue", _bits_a_value, None)]
-    columns += [
-        (f"{counted.options.definition}\n{unit}", lambda c: shown_bops(c.bops), shown_bops(all_bops)),
-        ("traffic\nMbit", lambda c: _mega(c.traffic.bits), _mega(total(counts, TOTALS["traffic_bits"]))),
-    ]
+    unit = "GE-ops" if counted.options.definition == "gates" else "BOPs"
+    head = f"{counted.options.definition}\n{bops_scale.prefix}{unit}"
+    columns += [(head, lambda c: bops_scale.shown(c.bops), bops_scale.shown(bops))]
+    head = f"traffic\n{bits_scale.prefix.strip()}bit"
+    columns += [(head, lambda c: bits_scale.shown(c.traffic.bits), bits_scale.shown(bits))]
     align: list[Align] = ["left"] * 4
     align += ["right"] * (len(columns) - 4)
     rows = [[cell(c) for _, cell, _ in columns] for c in counts]
@@ -123,10 +141,6 @@ def _widths(layer: Layer) -> str:
 def _bits_a_value(c: LayerCount) -> str | None:
     bits = c.effective_bits_with_index
     return None if bits is None else f"{float(bits):.3f}"
-
-
-def _giga(value: Exact) -> str:
-    return f"{float(Fraction(value) / MEGA / 1000):,.3f}" if value else "0"
 
 
 def _mega(value: Exact) -> str:
