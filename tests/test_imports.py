@@ -57,8 +57,8 @@ FLOORS = [
     "extract",
     "codecs.bitstream",
     "codecs.base codecs.rice_code codecs.huffman_code codecs.bit_planes",
-    "codecs.scalar codecs.wcc_step codecs.mwq_bits codecs.klt_basis codecs.dct codecs.masked",
-    "codecs.uniform codecs.apot codecs.wcc codecs.mwq codecs.klt codecs.dc_ac codecs.zvc codecs.rlc codecs.csr codecs.dct8x8 codecs.dct_cm codecs.ebpc codecs.rice codecs.huffman codecs.deflate",
+    "codecs.scalar codecs.depths codecs.wcc_step codecs.mwq_bits codecs.klt_basis codecs.dct codecs.masked",
+    "codecs.uniform codecs.apot codecs.wcc codecs.mwq codecs.transform_quantization codecs.klt codecs.dc_ac codecs.zvc codecs.rlc codecs.csr codecs.dct8x8 codecs.dct_cm codecs.ebpc codecs.rice codecs.huffman codecs.deflate",
     "codecs.registry",
     "compare.search compare.step compare.metrics compare.store compare.point",
     "compare.knob compare.rows",
@@ -71,11 +71,12 @@ FLOORS = [
     "compare.output report.plots report.conclusions",
     "report.panels",
     "report.html",
+    "report.build",
     "report.counts report.paper report.differences report.simulation report.costs",
     "report.count_text",
     "report.roofline_plot",
     "cli",
-    "cli.simulate cli.networks cli.codecs cli.extract cli.compare cli.count cli.paper cli.diff cli.cost cli.validate",
+    "cli.simulate cli.networks cli.codecs cli.extract cli.compare cli.report cli.count cli.paper cli.diff cli.cost cli.validate",
 ]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
 COUNTING_ONLY = ["analytic", "cost.run", "cost.vector", "validate"]

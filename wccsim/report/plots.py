@@ -33,6 +33,11 @@ _STYLES: dict[str, tuple[str, str, float]] = {
     "huffman": ("#8c564b", ">", 1.2),
     "rice": ("#9467bd", "p", 1.2),
     "ebpc": ("#bcbd22", "h", 1.2),
+    "deflate": ("#17becf", "*", 1.2),
+    "zvc": ("#ff9896", "1", 1.2),
+    "rlc": ("#98df8a", "2", 1.2),
+    "csr": ("#c5b0d5", "3", 1.2),
+    "dc-ac-style": ("#f7b6d2", "4", 1.2),
 }
 _OTHERS = ("#aaaaaa", ".", 0.9)
 _DASHES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
@@ -49,8 +54,8 @@ def rate_distortion(rows: Sequence[Row], path: Path, *, columns: int = 3) -> Non
     if not maps:
         raise WccsimError("there is no row to draw")
     codecs = list(dict.fromkeys(row.codec for row in rows))
-    panels = ([("mean over the maps (dB)", _mean_curves(rows, codecs))] if len(maps) > 1 else []) + [
-        (f"{first.map}", {codec: _curve(rows, first.map, codec) for codec in codecs}) for first in maps
+    panels = ([("mean over the maps", _mean_curves(rows, codecs))] if len(maps) > 1 else []) + [
+        (first.map, {codec: _curve(rows, first.map, codec) for codec in codecs}) for first in maps
     ]
     columns = min(columns, len(panels))
     lines = -(-len(panels) // columns)
@@ -153,9 +158,9 @@ def _panel(
                 linestyle=_dash(codec), zorder=2 + width,
             )  # fmt: skip
     axes.set_yscale("log")
-    for codec, bits in naturals:
+    for codec, size in naturals:
         axes.plot(
-            [bits], [0.02], marker="^", markersize=6, color=_STYLES.get(codec, _OTHERS)[0],
+            [size], [0.02], marker="^", markersize=6, color=_STYLES.get(codec, _OTHERS)[0],
             transform=axes.get_xaxis_transform(), linestyle="none", clip_on=False, zorder=9,
         )  # fmt: skip
     axes.grid(True, which="major", linewidth=0.4, color="#dddddd")
@@ -193,7 +198,7 @@ def _figure(width: float, height: float, path: Path) -> Iterator[Figure]:
         from matplotlib.figure import Figure
     except ImportError:
         raise WccsimError("drawing needs matplotlib: pip install 'wccsim[plot]'") from None
-    settings = {"svg.hashsalt": _HASH_SALT, "svg.fonttype": "path", "font.family": "DejaVu Sans"}
+    settings: Any = {"svg.hashsalt": _HASH_SALT, "svg.fonttype": "path", "font.family": "DejaVu Sans"}
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)

@@ -1,0 +1,125 @@
+"""`wccsim compare`: which compression loses least at the same number of bits really paid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wccsim.errors import WccsimError
+
+
+@click.command()
+@click.argument("maps", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--bits", default="2,3,4,6,8", show_default=True, help="Bits a value, comma-separated.")
+@click.option("--codecs", metavar="NAMES", help="Comma-separated; default all. See `wccsim codecs`.")
+@click.option("--scale", type=float, metavar="S", help="Real value of 1 in npy maps. An npz holds its own.")
+@click.option("--csv", "csv_path", metavar="PATH", help='Write CSV to PATH, "-" for standard output.')
+@click.option("--json", "json_path", metavar="PATH", help='Write JSON to PATH, "-" for standard output.')
+@click.option("--plot", type=click.Path(path_type=Path), help="Rate-distortion plot (.png, .svg or .pdf).")
+@click.option("--html", type=click.Path(path_type=Path), help="One self-contained page with everything.")
+@click.option("--jobs", type=int, default=0, metavar="N", help="Processes; 0 (default) is one a core.")
+@click.option("--resume/--fresh", default=True, show_default=True, help="Use results of an interrupted run.")
+@click.option("--store", type=click.Path(path_type=Path), help="Where results are kept meanwhile.")
+def compare(
+    maps: tuple[Path, ...],
+    bits: str,
+    codecs: str | None,
+    scale: float | None,
+    csv_path: str | None,
+    json_path: str | None,
+    plot: Path | None,
+    html: Path | None,
+    jobs: int,
+    resume: bool,
+    store: Path | None,
+) -> None:
+    """Compress feature maps with every codec at equal bits and compare what is lost.
+
+    MAPS are npz or npy files or folders of them (see `wccsim extract`); without any, the default maps that
+    come with wccsim (photographs through a fixed filter bank). Every side bit is counted: the setting of
+    each codec is searched until its total is the wanted bits a value within 1 %; where it cannot be, the
+    row says so.
+
+    \b
+    Examples:
+      wccsim compare --bits 2,4 --codecs uniform,wcc
+      wccsim compare maps/*.npz --csv out.csv --plot out.png --html out.html
+    """
+    import os
+
+    from wccsim.compare.output import report_of, summary_text
+    from wccsim.compare.run import compare_maps
+    from wccsim.default_maps import default_map_paths
+    from wccsim.progress import progress
+    from wccsim.report.tables import write_csv, write_json
+
+    if csv_path == json_path == "-":
+        raise WccsimError("only one of --csv and --json can go to standard output")
+    paths = _files(maps) or default_map_paths()
+    kept = store or _store_beside(csv_path)
+    if kept and not resume:
+        kept.unlink(missing_ok=True)
+
+    def watch(items: Iterable[Any], total: int) -> Iterable[Any]:
+        return progress(items, total, "compare")
+
+    names = None if codecs is None else [name.strip() for name in codecs.split(",")]
+    count = jobs if jobs else os.cpu_count() or 1
+    rows = compare_maps(paths, _rates(bits), names, scale=scale, jobs=count, store=kept, watch=watch)
+    report = report_of(rows, {path.name: row for path, row in _digests(paths, rows)})
+    if csv_path is not None:
+        write_csv(csv_path, report)
+    if json_path is not None:
+        write_json(json_path, report)
+    if plot is not None:
+        from wccsim.report.plots import rate_distortion
+
+        rate_distortion(rows, plot)
+    if html is not None:
+        from wccsim.report.html import write_comparison
+
+        write_comparison(rows, paths, html)
+    if "-" not in (csv_path, json_path):
+        click.echo(summary_text(rows), nl=False)
+    if store is None and kept is not None:
+        kept.unlink(missing_ok=True)  # everything in it is now in the CSV
+
+
+def _rates(text: str) -> list[float]:
+    try:
+        rates = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise WccsimError(
+            f"--bits is {text!r}; allowed: numbers separated by commas, such as 2,3,4"
+        ) from None
+    if not all(math.isfinite(rate) for rate in rates):
+        raise WccsimError(f"--bits is {text!r}; allowed: finite numbers")
+    return rates
+
+
+def _files(given: tuple[Path, ...]) -> list[Path]:
+    """The files named, and the npz and npy files of the folders named."""
+    files: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix in (".npz", ".npy"))
+            if not inside:
+                raise WccsimError(f"{path} holds no npz or npy file")
+            files += inside
+        else:
+            files.append(path)
+    return files
+
+
+def _store_beside(csv_path: str | None) -> Path | None:
+    """Results wait beside the CSV until it is written; without a CSV there is no such place."""
+    return None if csv_path in (None, "-") else Path(f"{csv_path}.partial.jsonl")
+
+
+def _digests(paths: list[Path], rows: list[Any]) -> Iterable[tuple[Path, str]]:
+    digests = {row.map: row.map_sha256 for row in rows}
+    return [(path, digests[path.stem]) for path in paths]

@@ -1,0 +1,111 @@
+"""`wccsim report`: write the reports of the repository, or check that they regenerate byte for byte."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wccsim.errors import WccsimError
+
+REBUILD = "Only rebuild the default maps into FOLDER (extra images)."
+_REAL = ("maps", "../shared/data/maps")  # beside the reports' repository, the first that exists
+
+
+@click.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+@click.option("--check", is_flag=True, help="Regenerate elsewhere and compare the bytes.")
+@click.option("--real", type=click.Path(path_type=Path), help="Folder of the maps that inputs.csv names.")
+@click.option(
+    "--part", "chosen", type=click.Choice(["default", "real", "all"]), default="all", show_default=True
+)
+@click.option("--maps", "rebuild", metavar="FOLDER", type=click.Path(path_type=Path), help=REBUILD)
+@click.option("--jobs", type=int, default=0, metavar="N", help="Processes; 0 (default) is one a core.")
+def report(
+    folder: Path, check: bool, real: Path | None, chosen: str, rebuild: Path | None, jobs: int
+) -> None:
+    """Write reports/compare: every codec at equal bits on the default maps, and on real maps where present.
+
+    Figures and pages are drawn from the CSVs beside them. With --check nothing is written: everything is
+    regenerated in a temporary folder and compared byte for byte with what is committed; the exit code is 1
+    where they differ.
+
+    \b
+    Examples:
+      wccsim report
+      wccsim report --check --part default
+    """
+    from wccsim.default_maps import default_map_paths, write_default_maps
+    from wccsim.report.build import default_part, real_maps, real_part
+
+    if rebuild is not None:
+        for path in write_default_maps(rebuild):
+            click.echo(path)
+        return
+    target = folder / "compare"
+    parts = [default_part(default_map_paths())] if chosen != "real" else []
+    if chosen != "default":
+        found = real_maps(real or _beside(folder), target / "real" / "inputs.csv")
+        if found:
+            parts.append(real_part(found))
+        else:
+            click.echo(
+                f"not regenerated: {target / 'real'} (the real maps are absent; --real names their folder)"
+            )
+    count = jobs if jobs else os.cpu_count() or 1
+    differ = [
+        name for p in parts for name in (_check(p, target, count) if check else _write(p, target, count))
+    ]
+    if differ:
+        raise SystemExit(1)
+
+
+def _write(part: Any, target: Path, jobs: int) -> list[str]:
+    from wccsim.report.build import build
+
+    build(part, target / part.name, jobs=jobs, watch=_watch)
+    click.echo(f"written: {target / part.name} ({len(part.maps)} maps, {len(part.codecs)} codecs)")
+    return []
+
+
+def _check(part: Any, target: Path, jobs: int) -> list[str]:
+    """Names of the files that differ."""
+    from wccsim.report.build import build, differences
+
+    committed = target / part.name
+    if not committed.is_dir():
+        raise WccsimError(f"{committed} is missing: there is nothing to compare with")
+    with tempfile.TemporaryDirectory() as temporary:
+        build(part, Path(temporary), jobs=jobs, watch=_watch)
+        names = differences(Path(temporary), committed)
+    figures = [name for name in names if not name.endswith((".csv", ".json"))]
+    others = [name for name in names if name not in figures]
+    if others:
+        click.echo(f"differs: {', '.join(str(committed / name) for name in names)}", err=True)
+        return others
+    if figures:  # the numbers agree: another matplotlib draws other bytes
+        click.echo(f"same numbers, other drawing ({_drawing()}): {', '.join(figures)}")
+    else:
+        click.echo(f"same bytes: {committed}")
+    return []
+
+
+def _drawing() -> str:
+    import matplotlib
+
+    return f"matplotlib {matplotlib.__version__}"
+
+
+def _watch(items: Iterable[Any], total: int) -> Iterable[Any]:
+    from wccsim.progress import progress
+
+    return progress(items, total, "report")
+
+
+def _beside(folder: Path) -> Path | None:
+    root = folder.resolve().parent
+    return next((root / name for name in _REAL if (root / name).is_dir()), None)

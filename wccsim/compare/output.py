@@ -1,0 +1,78 @@
+"""The comparison as a report and as text for a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from wccsim.compare.rows import COLUMNS, Row
+from wccsim.compare.run import cells
+from wccsim.compare.summary import difference, maps_of, rows_of, winners
+from wccsim.report.tables import Provenance, Report
+from wccsim.report.terminal import Align, Cell, terminal_table
+
+ALIGN: tuple[Align, ...] = ("left", "right", "right", "right", "right", "left", "right", "right", "right")
+RULES = {
+    "equal bits": "total bits of the stream, every side bit counted, within 1 % of the target",
+    "after the convolution": "W applied to the decoded map, before bias and activation",
+    "bops": "MAC * bw * ba; transforms and codecs as the codec states",
+}
+
+
+def report_of(rows: Sequence[Row], inputs: Mapping[str, str]) -> Report:
+    """The rows with their provenance."""
+    return Report(COLUMNS, cells(rows), Provenance("compare", inputs, RULES))
+
+
+def summary_text(rows: Sequence[Row], codec: str = "wcc", against: str = "uniform") -> str:
+    """One line a map and rate: SNR of uniform and WCC, and the codec that loses least."""
+    lines: list[list[Cell]] = []
+    for first in maps_of(rows):
+        ours, theirs = rows_of(rows, first.map, codec), rows_of(rows, first.map, against)
+        for target, best in sorted(winners(rows, first.map).items()):
+            mine, other = ours.get(target), theirs.get(target)
+            gap = _db(difference(mine, other)) if mine and other else ""
+            lines.append(
+                [
+                    first.map,
+                    f"{target:g}",
+                    _snr(other),
+                    _snr(mine),
+                    gap,
+                    best.codec,
+                    _snr(best),
+                    f"{best.bits_per_value:.2f}",
+                    ""
+                    if best.layer_bops is None or not best.dense_bops
+                    else f"{best.layer_bops / best.dense_bops:.2f}",
+                ]
+            )
+    headers = [
+        "map",
+        "bits",
+        f"{against}\nSNR dB",
+        f"{codec}\nSNR dB",
+        "ahead\ndB",
+        "best",
+        "SNR\ndB",
+        "bits\npaid",
+        "BOPs /\ndense",
+    ]
+    table = terminal_table(headers, lines, align=ALIGN)
+    missed = sum(row.status == "not reached" for row in rows)
+    note = (
+        f"{missed} of {len(rows)} rows did not reach their rate within 1 %: see the column `status`\n"
+        if missed
+        else ""
+    )
+    return table + note
+
+
+def _snr(row: Row | None) -> str:
+    return "" if row is None else _db(row.snr_db)
+
+
+def _db(value: float) -> str:
+    if math.isinf(value):
+        return "lossless" if value > 0 else "-inf"
+    return f"{value:.2f}"

@@ -1,0 +1,169 @@
+"""`reports/compare`: the comparison on the default maps, and on real maps where they are at hand.
+
+Each part is a folder: comparison.csv, switches.csv, crossover.csv, picture.csv, and drawn from these the
+figures and index.html. Nothing in them depends on the day or the machine.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wccsim.compare.catalog import DEFAULT, SWITCH_NAMES
+from wccsim.compare.output import report_of
+from wccsim.compare.rows import Row, read_rows
+from wccsim.compare.run import Watch, compare_maps
+from wccsim.compare.summary import crossover, depth_of, maps_of
+from wccsim.compare.switches import SWITCH_COLUMNS, switch_cells, switch_rows
+from wccsim.errors import WccsimError
+from wccsim.files import sha256_of, write_text
+from wccsim.report.conclusions import targets_of
+from wccsim.report.html import comparison_page, switch_figure
+from wccsim.report.panels import PanelRow, panel_rows, panels_of
+from wccsim.report.plots import picture, rate_distortion
+from wccsim.report.tables import write_csv
+
+RATES = (2.0, 3.0, 4.0, 6.0, 8.0)
+# The real maps are large: the contest itself, one transform coder and the lossless codecs of hardware.
+REAL_CODECS = ("uniform", "wcc", "wcc-combined", "dct8x8", "zvc", "ebpc", "rice", "huffman")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A folder of the report: its maps, its codecs, and what the page says of them."""
+
+    name: str
+    maps: tuple[Path, ...]
+    codecs: tuple[str, ...]
+    preface: str
+
+
+def default_part(maps: Sequence[Path]) -> Part:
+    """All codecs and switches on the default maps."""
+    return Part(
+        "default",
+        tuple(maps),
+        tuple(dict.fromkeys([*DEFAULT, *SWITCH_NAMES])),
+        "Maps: photographs through a fixed bank of integer filters (wccsim/data/maps), not activations of a "
+        "trained network.",
+    )
+
+
+def real_part(maps: Sequence[Path]) -> Part:
+    """The contest on real maps."""
+    return Part(
+        "real",
+        tuple(maps),
+        tuple(dict.fromkeys([*REAL_CODECS, *SWITCH_NAMES])),
+        "Maps: inputs of 1x1 convolutions of MobileNetV2 (int8 weights), one image each; see inputs.csv.",
+    )
+
+
+def real_maps(folder: Path | None, listed: Path) -> tuple[Path, ...]:
+    """The npz files in `folder` that `listed`, the committed inputs.csv, names by sha256.
+
+    () where there is no folder; WccsimError where a file named there is missing or another. Without a list
+    every npz of the folder.
+    """
+    if folder is None or not folder.is_dir():
+        return ()
+    if not listed.is_file():
+        return tuple(sorted(folder.glob("*.npz")))
+    paths = []
+    for line in list(csv.reader(listed.read_text(encoding="utf-8").splitlines()))[1:]:
+        path = folder / f"{line[0]}.npz"
+        if not path.is_file() or sha256_of(path) != line[1]:
+            raise WccsimError(f"{path} is missing or is not the map that {listed} names by its sha256")
+        paths.append(path)
+    return tuple(paths)
+
+
+def build(part: Part, folder: Path, *, jobs: int, watch: Watch, store: Path | None = None) -> None:
+    """Compute `part` and write its files into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = compare_maps(part.maps, RATES, part.codecs, jobs=jobs, watch=watch, store=store)
+    write_csv(
+        folder / "comparison.csv",
+        report_of(rows, {f"{row.map}.npz": row.map_sha256 for row in maps_of(rows)}),
+    )
+    panels = panel_rows(rows, part.maps)
+    write_text(folder / "picture.csv", _csv(("title", "y", *_columns(panels)), panels))
+    write_text(
+        folder / "inputs.csv", _csv(("map", "sha256"), [(row.map, row.map_sha256) for row in maps_of(rows)])
+    )
+    draw(part, folder)
+
+
+def draw(part: Part, folder: Path) -> None:
+    """Every table, figure and page of a part, from the comparison.csv and picture.csv in `folder` alone."""
+    rows = read_rows(folder / "comparison.csv")
+    panels = _read_panels(folder / "picture.csv")
+    contest = [row for row in rows if row.codec not in SWITCH_NAMES or row.codec == "wcc-combined"]
+    switches = switch_rows(rows)
+    write_text(folder / "switches.csv", _csv(SWITCH_COLUMNS, switch_cells(switches)))
+    write_text(folder / "crossover.csv", _csv(*_crossovers(contest)))
+    rate_distortion(contest, folder / "rate_distortion.svg")
+    switch_figure(switches, folder / "switches.svg")
+    if panels:
+        picture(panels_of(panels), folder / "picture.png")
+    write_text(folder / "index.html", comparison_page(rows, panels, part.preface))
+
+
+def differences(made: Path, committed: Path) -> list[str]:
+    """Files of `made` that are missing in `committed` or differ from it, and files only there."""
+    names = {path.name for folder in (made, committed) if folder.is_dir() for path in folder.iterdir()}
+    return sorted(name for name in names if _digest(made / name) != _digest(committed / name))
+
+
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _crossovers(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    targets = targets_of(rows)
+    columns = (
+        "map",
+        "channels",
+        "height",
+        "width",
+        "depth",
+        "codec",
+        *(f"ahead_db_at_{t:g}" for t in targets),
+    )
+    lines: list[tuple[Any, ...]] = []
+    for codec in ("wcc", "wcc-combined"):
+        for first in sorted(maps_of(rows), key=lambda row: (-row.height * row.width, row.map)):
+            found = crossover(rows, first.map, codec)
+            gaps = [_four(found.ahead_db.get(target)) for target in targets]
+            up_to = found.ahead_up_to
+            end = "never" if up_to is None else "all" if math.isinf(up_to) else f"{up_to:.2f}"
+            size = (first.channels, first.height, first.width, depth_of(first.map))
+            lines.append((first.map, *size, codec, *gaps, end))
+    return (*columns, "ahead_up_to_bits"), lines
+
+
+def _four(value: float | None) -> float | None:
+    return value if value is None or math.isinf(value) else round(value, 4) + 0.0
+
+
+def _columns(panels: Sequence[PanelRow]) -> list[str]:
+    return [f"x{i}" for i in range(len(panels[0]) - 2)] if panels else []
+
+
+def _read_panels(path: Path) -> list[PanelRow]:
+    lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))[1:]
+    return [(line[0], *map(int, line[1:])) for line in lines]
+
+
+def _csv(columns: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([["" if cell is None else cell for cell in line] for line in lines])
+    return out.getvalue()

@@ -1,0 +1,63 @@
+"""The picture like the paper's Figure 3: one channel before, after 2-bit quantisation, after WCC at 2 bits.
+
+The pixels stand in a CSV (panel, title, y, x0, x1, ...) and the picture is drawn from that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wccsim.compare.catalog import METHODS
+from wccsim.compare.rows import Row
+from wccsim.compare.summary import rows_of
+from wccsim.maps import load_map
+
+RATE = 2.0
+SIDE = 96
+PanelRow = tuple[Any, ...]
+_CODECS = (("uniform", "uniform, 2 bits"), ("wcc", "WCC, same bits"))
+
+
+def panel_rows(rows: Sequence[Row], paths: Sequence[Path]) -> list[PanelRow]:
+    """Rows (title, y, values...) of the panels, from the map with the most pixels; [] without 2-bit rows.
+
+    The channel is the one of greatest variance, the cut the middle 96 x 96 pixels.
+    """
+    able = [
+        path
+        for path in paths
+        if all(RATE in rows_of(rows, path.stem, codec) for codec, _ in _CODECS) and path.suffix == ".npz"
+    ]
+    if not able:
+        return []
+    sizes = {row.map: row.height * row.width for row in rows}
+    path = max(able, key=lambda path: (sizes[path.stem], path.stem))
+    x = load_map(path).x
+    channel = int(np.argmax([float(plane.astype(np.float64).var()) for plane in x]))
+    panels = [(f"{path.stem}, channel {channel}", x)]
+    for codec, title in _CODECS:
+        found = rows_of(rows, path.stem, codec)[RATE]
+        decoded = METHODS[codec].at(x, RATE * x.size).decoded
+        panels.append((f"{title} ({found.bits_per_value:.2f} paid, SNR {found.snr_db:.1f} dB)", decoded))
+    return [
+        (title, y, *map(int, line))
+        for title, values in panels
+        for y, line in enumerate(_middle(values[channel]))
+    ]
+
+
+def panels_of(rows: Sequence[PanelRow]) -> list[tuple[str, npt.NDArray[np.int64]]]:
+    """(title, pixels) of each panel."""
+    titles = list(dict.fromkeys(row[0] for row in rows))
+    return [(t, np.array([row[2:] for row in rows if row[0] == t], np.int64)) for t in titles]
+
+
+def _middle(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    height, width = min(SIDE, plane.shape[0]), min(SIDE, plane.shape[1])
+    top, left = (plane.shape[0] - height) // 2, (plane.shape[1] - width) // 2
+    return plane[top : top + height, left : left + width]
