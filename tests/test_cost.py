@@ -88,7 +88,7 @@ def shrunk(accelerator: Accelerator, divisor: int) -> Accelerator:
     return replace(accelerator, buffers=buffers)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(networks(), keeps, options_st, accelerators, st.sampled_from([1, 16, 256]))
 def test_unique_bits_le_dram_bits_le_sram_bits_and_parts_sum_to_the_whole(
     network, keep, options, machine, divisor
@@ -113,7 +113,7 @@ def test_unique_bits_le_dram_bits_le_sram_bits_and_parts_sum_to_the_whole(
     assert cost.dram_bits == sum(layer.dram_bits for layer in cost.layers)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(networks(), keeps, options_st, accelerators, st.sampled_from([4, 64]), st.integers(2, 5))
 def test_more_buffer_never_moves_more_bits_nor_takes_longer(network, keep, options, machine, divisor, factor):
     """With `producer` a larger buffer may change the form of a map for the whole network: same law."""
@@ -129,7 +129,7 @@ def test_more_buffer_never_moves_more_bits_nor_takes_longer(network, keep, optio
     assert after.cycles <= before.cycles
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(networks(), keeps, options_st, accelerators, st.integers(2, 9))
 def test_more_bandwidth_never_takes_longer(network, keep, options, machine, factor):
     network = network.configured(keep=keep)
@@ -139,7 +139,7 @@ def test_more_bandwidth_never_takes_longer(network, keep, options, machine, fact
     assert fast.cycles <= slow.cycles and fast.dram_bits == slow.dram_bits
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(networks(), options_st, accelerators, st.sampled_from(energy_names()))
 def test_fewer_kept_never_cost_more(network, options, machine, energy):
     table = load_energy(energy)

@@ -206,11 +206,11 @@ def row_splits(rows: int) -> list[int]:
 
 def tilings(nest: Nest, capacity: Capacity, halo: Halo = "refetch") -> Iterator[Tiling]:
     """Every tiling of the space that fits."""
-    for order in ORDERS:
-        for n in splits(nest.out_channels):
-            for k in splits(nest.in_channels):
-                candidates = [most_rows(nest, n, k, capacity)] if nest.pointwise else row_splits(nest.rows)
-                for rows in candidates:
+    for n in splits(nest.out_channels):
+        for k in splits(nest.in_channels):
+            candidates = [most_rows(nest, n, k, capacity)] if nest.pointwise else row_splits(nest.rows)
+            for rows in candidates:
+                for order in ORDERS:
                     tiling = Tiling(max(rows, 1), n, k, order)
                     if rows >= 1 and fits(nest, tiling, capacity, halo):
                         yield tiling
@@ -230,11 +230,18 @@ def most_rows(nest: Nest, n: int, k: int, capacity: Capacity) -> int:
 
 @lru_cache(maxsize=4096)
 def best_tiling(nest: Nest, capacity: Capacity, halo: Halo = "refetch") -> tuple[Tiling, DramTraffic] | None:
-    """The tiling that moves the fewest bits, the first of equals; None where not even one row fits."""
+    """The tiling that moves the fewest bits; None where not even one row fits.
+
+    Of equals, the one with the fewest passes over the input, then the fewest weights read.
+    """
     swept = {} if nest.pointwise else {rows: swept_rows(nest, rows, halo) for rows in row_splits(nest.rows)}
     best: tuple[Tiling, DramTraffic] | None = None
     for tiling in tilings(nest, capacity, halo):
         traffic = _traffic(nest, tiling, swept.get(tiling.rows, nest.rows))
-        if best is None or traffic.total_bits < best[1].total_bits:
+        if best is None or _rank(traffic) < _rank(best[1]):
             best = tiling, traffic
     return best
+
+
+def _rank(traffic: DramTraffic) -> tuple[int, int, int]:
+    return traffic.total_bits, traffic.in_passes, traffic.weight_read_bits

@@ -10,10 +10,13 @@ from wccsim.cost.options import CostOptions
 from wccsim.cost.parameters_of import parameters_of
 from wccsim.cost.selection import selection_memory
 from wccsim.cost.source import Form, Source
-from wccsim.cost.views import TILED, capacity
+from wccsim.cost.views import TILED, capacity, dense_nest, kept_nest
 from wccsim.counting.traffic import VIEWS
+from wccsim.cycles import ceil_div
 from wccsim.hardware.model import Accelerator
 from wccsim.network.model import Layer
+from wccsim.parameters import WccParameters
+from wccsim.tiling import best_tiling
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +75,53 @@ def _cheapest(
     if maker.keep is not None:
         p = parameters_of(maker, options)
         positions, kept = p.positions(shape.height, shape.width), p.kept(shape.height, shape.width)
-        candidates.append((kept * shape.channels * p.wavelet_bits, p.index_bits(positions, kept), "wavelet"))
+        payload, index = kept * shape.channels * p.wavelet_bits, p.index_bits(positions, kept)
+        if all(_rows_no_worse(r, plain, payload, index, accelerator, options) for r in readers):
+            candidates.append((payload, index, "wavelet"))
     first = readers[0]
     settings = {(r.keep, r.levels, r.act_bits, r.in_shape) for r in readers}
     if first.keep is not None and settings == {(first.keep, first.levels, first.act_bits, shape)}:
         p = parameters_of(first, options)
-        if selection_memory(p, first, accelerator).coefficients_fit:
+        once = all(_read_once(reader, p, accelerator) for reader in readers)
+        if once and selection_memory(p, first, accelerator).coefficients_fit:
             positions, kept = p.positions(shape.height, shape.width), p.kept(shape.height, shape.width)
             candidates.append((kept * shape.channels * p.act_bits, p.index_bits(positions, kept), "kept"))
     payload, index, form = min(candidates, key=lambda candidate: candidate[0] + candidate[1])
     chosen: Form = "kept" if form == "kept" else "wavelet" if form == "wavelet" else "dense"
     return StoredMap(maker, readers, plain.width_bits, False, chosen, payload, index)
+
+
+def _read_once(reader: Layer, p: WccParameters, accelerator: Accelerator) -> bool:
+    """Whether the reader moves every kept word and every weight once: stored kept words cannot save more."""
+    kept = p.kept(reader.in_shape.height, reader.in_shape.width)
+    nest = kept_nest(reader, kept, p.wavelet_bits, accelerator)
+    index_bits = p.index_bits(p.positions(reader.in_shape.height, reader.in_shape.width), kept)
+    found = best_tiling(nest, capacity(accelerator, {"index": index_bits}))
+    least = nest.in_channels * (kept * nest.in_row_bits + nest.out_channels * nest.pair_bits)
+    return found is not None and found[1].in_read_bits + found[1].weight_read_bits == least
+
+
+def _rows_no_worse(
+    reader: Layer,
+    plain: StoredMap,
+    payload_bits: int,
+    index_bits: int,
+    accelerator: Accelerator,
+    options: CostOptions,
+) -> bool:
+    """Whether a dense reader's tiles move no more in blocks of wavelet words than in whole rows."""
+    if not reader.multiplies or reader.keep is not None:
+        return True
+    source = Source(
+        0, payload_bits, plain.width_bits, reader.act_bits, "wavelet", index_bits, plain.maker.levels
+    )
+    nest = dense_nest(reader, accelerator, plain.width_bits, reader.act_bits)
+    whole = best_tiling(nest, capacity(accelerator), options.halo)
+    packed = best_tiling(source.applied(nest), capacity(accelerator), options.halo)
+    if whole is None or packed is None:
+        return False
+    passes = ceil_div(packed[1].in_read_bits, max(payload_bits, 1))
+    return packed[1].total_bits + passes * index_bits <= whole[1].total_bits
 
 
 def surroundings(

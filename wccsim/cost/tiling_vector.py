@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wccsim.tiling import ORDERS
-
 Ints = npt.NDArray[np.int64]
 
 
@@ -36,49 +34,52 @@ def best_tilings(
     shares: tuple[tuple[str, ...], ...],
     sweep: tuple[Ints, Ints, Ints],
 ) -> Tiled:
-    """The tiling of each point that moves the fewest bits, the first of equals in the scalar's order.
+    """The tiling of each point that moves the fewest bits, with the scalar search's choice of equals.
 
-    A point leaves the search as soon as it moves every bit once: nothing is less.
+    Of the six orders only the innermost loop matters: the tile that does not depend on it is fetched
+    once in all, the other two as often as their loops turn. So each point saves the greatest of
+    three savings. A point leaves the search when it moves every bit once in one pass: nothing is less.
     """
-    count = len(rows)
-    zero = np.zeros(count, dtype=np.int64)
     first, again, spill = sweep
     weights = in_channels * out_channels * weight_bits
-    least = first + weights
-    best = np.full(count, np.iinfo(np.int64).max)
-    result = {name: zero.copy() for name in ("in_read", "in_write", "weight_read", "partial", "in_passes")}
-    active = np.arange(count)
+    sums = 2 * rows * out_channels * partial_bits
+    best = np.full(len(rows), np.iinfo(np.int64).max)
+    passes, rounds, returns = (np.ones(len(rows), dtype=np.int64) for _ in range(3))
+    active = np.arange(len(rows))
     cuts_n = int(np.max(out_channels, initial=1)).bit_length() + 1
     cuts_k = int(np.max(in_channels, initial=1)).bit_length() + 1
-    for order in ORDERS:
-        for n_cut in range(cuts_n):
-            for k_cut in range(cuts_k):
-                if not len(active):
-                    break
-                a = active
-                n = -(-out_channels[a] >> n_cut)
-                k = -(-in_channels[a] >> k_cut)
-                trips = _trips(
-                    rows[a], in_channels[a], out_channels[a], n, k, act_bits[a], weight_bits[a], word_bits,
-                    partial_bits, [limit[a] for limit in limits], shares,
-                )  # fmt: skip
-                visits = {loop: _visits(order, loop, trips) for loop in "mnk"}
-                passes = visits["n"]
-                sums = rows[a] * out_channels[a] * partial_bits * (visits["k"] - 1)
-                in_read = first[a] + (passes - 1) * again[a]
-                in_write = np.where(passes > 1, spill[a], 0)
-                weight_read = weights[a] * visits["m"]
-                moved = in_read + in_write + weight_read + 2 * sums
-                better = (trips["m"] > 0) & (moved < best[a])
-                at = a[better]
-                best[at] = moved[better]
-                for name, values in (
-                    ("in_read", in_read), ("in_write", in_write), ("weight_read", weight_read),
-                    ("partial", sums), ("in_passes", passes),
-                ):  # fmt: skip
-                    result[name][at] = values[better]
-                active = a[best[a] > least[a]]
-    return Tiled(**result, found=best < np.iinfo(np.int64).max)
+    for n_cut in range(cuts_n):
+        for k_cut in range(cuts_k):
+            if not len(active):
+                break
+            a = active
+            m, n, k = _trips(
+                rows[a], in_channels[a], out_channels[a], -(-out_channels[a] >> n_cut),
+                -(-in_channels[a] >> k_cut), act_bits[a], weight_bits[a], word_bits, partial_bits,
+                [limit[a] for limit in limits], shares,
+            )  # fmt: skip
+            saved_n = (n - 1) * again[a] + np.where(n > 1, spill[a], 0)
+            saved_m, saved_k = (m - 1) * weights[a], (k - 1) * sums[a]
+            saving = np.maximum(np.maximum(saved_n, saved_m), saved_k)
+            moved = first[a] + weights[a] + saved_n + saved_m + saved_k - saving
+            n_inner = saved_n == saving
+            m_inner = ~n_inner & (saved_m == saving)
+            n, m, k = np.where(n_inner, 1, n), np.where(m_inner, 1, m), np.where(n_inner | m_inner, k, 1)
+            better = (moved < best[a]) | (
+                (moved == best[a]) & ((n < passes[a]) | ((n == passes[a]) & (m < rounds[a])))
+            )
+            better &= m > 0
+            at = a[better]
+            best[at], passes[at], rounds[at], returns[at] = moved[better], n[better], m[better], k[better]
+            active = a[(best[a] > first[a] + weights[a]) | (passes[a] > 1)]
+    return Tiled(
+        in_read=first + (passes - 1) * again,
+        in_write=np.where(passes > 1, spill, 0),
+        weight_read=weights * rounds,
+        partial=sums // 2 * (returns - 1),
+        in_passes=passes,
+        found=best < np.iinfo(np.int64).max,
+    )
 
 
 def _trips(
@@ -93,8 +94,8 @@ def _trips(
     partial_bits: int,
     limits: list[Ints],
     shares: tuple[tuple[str, ...], ...],
-) -> dict[str, Ints]:
-    """Trips of the three loops with as many rows a tile as fit; 0 row trips where none fits."""
+) -> tuple[Ints, Ints, Ints]:
+    """Trips of the loops m, n, k with as many rows a tile as fit; 0 row trips where none fits."""
     per_row = {"in": k * act_bits, "out": n * np.where(k < in_channels, partial_bits, word_bits)}
     fixed = n * k * weight_bits
     most = rows
@@ -104,17 +105,4 @@ def _trips(
         fitting = np.where(row > 0, np.maximum(left, 0) // np.maximum(row, 1), rows)
         most = np.minimum(most, np.where(left >= 0, fitting, 0))
     tile = np.maximum(most, 1)
-    return {
-        "m": np.where(most > 0, -(-rows // tile), 0),
-        "n": -(-out_channels // n),
-        "k": -(-in_channels // k),
-    }
-
-
-def _visits(order: str, loop: str, trips: dict[str, Ints]) -> Ints:
-    """How often each tile that does not depend on `loop` comes back."""
-    inner = order[order.index(loop) + 1 :]
-    changed = np.zeros(len(trips[loop]), dtype=bool)
-    for other in inner:
-        changed |= trips[other] > 1
-    return np.where(changed, trips[loop], 1)
+    return np.where(most > 0, -(-rows // tile), 0), -(-out_channels // n), -(-in_channels // k)
