@@ -14,7 +14,7 @@ from pathlib import Path
 from wccsim.errors import WccsimError
 
 RTL = Path(__file__).parent
-PACKAGES = {"iverilog": "iverilog", "vvp": "iverilog", "verilator": "verilator", "yosys": "yosys"}
+PACKAGES = {"iverilog": "iverilog", "vvp": "iverilog", "verilator": "verilator", "yosys": "yosys", "g++": "g++"}
 TIMEOUT_SECONDS = 600.0
 
 

@@ -34,11 +34,12 @@ module shrink_select #(
     localparam PER_CYCLE = (BINNED != 0 && M > 3) ? 1 << (M - 3) : 1;
     localparam SCAN = (BINNED != 0) ? 512 : 256;                 // cycles of a scan
     localparam [2:0] IDLE = 0, LOAD = 1, COUNT = 2, SWEEP = 3, MARK = 4, FINISH = 5;
+    // Constants that fit their registers by construction.
+    /* verilator lint_off WIDTH */
     localparam [CNT-1:0] LAST = N - 1;
     localparam [CNT-1:0] WANTED = K;
     localparam [CNT-1:0] ONE = 1;
     localparam [9:0] LAST_SCAN = SCAN - 1;
-    /* verilator lint_off WIDTH */
     localparam [3:0] LAST_PASS = NP - 1;
     localparam [6:0] DIGIT = DW;
     /* verilator lint_on WIDTH */
@@ -79,6 +80,7 @@ module shrink_select #(
     // One scan cycle: PER_CYCLE bins from the greatest down.
     reg [DW-1:0]  bin;
     reg [DW-1:0]  chosen;
+    reg [CNT-1:0] amount;
     reg [CNT-1:0] needed_next;
     reg           found_next;
     integer       i;
@@ -87,21 +89,21 @@ module shrink_select #(
         found_next = found;
         chosen = {DW{1'b0}};
         bin = {DW{1'b0}};
+        amount = {CNT{1'b0}};
         for (i = 0; i < PER_CYCLE; i = i + 1) begin
             bin = bin_at(scan, i);
+            // No function here: @* does not see what a function reads.
+            amount = used[bin] ? histogram[bin] : {CNT{1'b0}};
             if (!found_next && in_range(scan)) begin
-                if (count_of(bin) >= needed_next) begin
+                if (amount >= needed_next) begin
                     found_next = 1'b1;
                     chosen = bin;
-                end else needed_next = needed_next - count_of(bin);
+                end else needed_next = needed_next - amount;
             end
         end
     end
 
     // The bins of scan cycle s stand at the top end of the numbers; below M = 3 the first cycles have none.
-    function [CNT-1:0] count_of(input [DW-1:0] which);
-        count_of = used[which] ? histogram[which] : {CNT{1'b0}};
-    endfunction
     function in_range(input [9:0] s);
         in_range = ({22'd0, s} + 1) * PER_CYCLE > SCAN * PER_CYCLE - BINS;
     endfunction
@@ -133,7 +135,7 @@ module shrink_select #(
             LOAD: state <= COUNT;
             COUNT: begin
                 if (alike) begin
-                    histogram[digit] <= count_of(digit) + ONE;
+                    histogram[digit] <= (used[digit] ? histogram[digit] : {CNT{1'b0}}) + ONE;
                     used[digit] <= 1'b1;
                 end
                 position <= last ? {CNT{1'b0}} : position + ONE;

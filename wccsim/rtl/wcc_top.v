@@ -64,6 +64,11 @@ module wcc_top #(
     output wire [NW-1:0]              acc_index,
     output wire [Q*32-1:0]            acc,
     output wire [Q*YW-1:0]            y,
+    // the index memory, read when done: 32-bit word of this number
+    /* verilator lint_off UNUSED */
+    input  wire [NW-1:0]              bitmap_address,
+    /* verilator lint_on UNUSED */
+    output wire [31:0]                bitmap_data,
     // four outputs of a 2x2 block at row 2 * out_row, column 2 * out_column; which lie inside the map
     output wire                       out_valid,
     output wire [NW-1:0]              out_row,
@@ -233,6 +238,7 @@ module wcc_top #(
     reg            flag_hl [0:BLOCKS-1];
     reg            flag_hh [0:BLOCKS-1];
     reg [WA-1:0]   bitmap_at;
+    assign bitmap_data = bitmap[bitmap_address[WA-1:0]];
     reg [NW-1:0]   kept_at;
     always @(posedge clk) begin
         if (phase != SELECT) begin
@@ -273,13 +279,16 @@ module wcc_top #(
     // GATHER: kept coefficients through R1; channel groups outermost
     reg  [NW-1:0]  gather_j;
     reg  [IGW-1:0] gather_g;
+    reg  [NW-1:0]  mac_j;                                    // position of the MAC phase
     reg  [AD-1:0]  gather_detail;
     reg  [AL-1:0]  gather_ll;
     reg  [QA-1:0]  gather_to;
     reg  [P*ACT_BITS-1:0] kept [0:IN_GROUPS*KEPT-1];
     // The list is read by the gather, then by the MAC phase.
+    /* verilator lint_off UNUSED */
     wire [NW-1:0]  list_at = (phase == GATHER) ? gather_j : mac_j;
     wire [EW-1:0]  entry = kept_list[list_at[KW-1:0]];
+    /* verilator lint_on UNUSED */
     wire [2:0]     entry_level = entry[EW-1 -: 3];
     wire [1:0]     entry_band = entry[EW-4 -: 2];
     wire [SD-1:0]  entry_detail = entry[SD-1:0];
@@ -322,7 +331,6 @@ module wcc_top #(
 
     // MAC: output groups outermost, then positions, then input groups; R2 with the last input group
     reg  [OGW-1:0] mac_o;
-    reg  [NW-1:0]  mac_j;
     reg  [IGW-1:0] mac_g;
     reg  [QA-1:0]  mac_from;                                 // first kept word of the input group
     reg  [YD-1:0]  mac_detail;
@@ -396,8 +404,10 @@ module wcc_top #(
     // INVERSE: a position that is not kept reads as zero, one AND gate a bit
     reg  [YD-1:0]  inverse_detail;
     reg  [YL-1:0]  inverse_ll;
+    /* verilator lint_off UNUSED */
     wire [NW-1:0]  detail_address;
     wire [NW-1:0]  ll_address;
+    /* verilator lint_on UNUSED */
     wire [SD-1:0]  detail_at = detail_address[SD-1:0];
     wire [SL-1:0]  ll_at = ll_address[SL-1:0];
     wire [YD-1:0]  read_detail = inverse_detail + {{(YD-SD){1'b0}}, detail_at};
