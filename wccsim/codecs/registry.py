@@ -19,6 +19,7 @@ from wccsim.codecs.klt import Klt
 from wccsim.codecs.mwq import Mwq
 from wccsim.codecs.rice import Rice
 from wccsim.codecs.rlc import Rlc
+from wccsim.codecs.transform_quantization import TransformQuantization
 from wccsim.codecs.uniform import Uniform
 from wccsim.codecs.wcc import Wcc
 from wccsim.codecs.zvc import Zvc
@@ -27,21 +28,11 @@ from wccsim.errors import WccsimError
 CODECS: dict[str, type[Codec]] = {
     kind.NAME: kind
     for kind in (
-        Uniform,
-        Apot,
-        Wcc,
-        Mwq,
-        Klt,
-        DctCm,
-        Dct8x8,
-        Zvc,
-        Rlc,
-        Csr,
-        Ebpc,
-        Rice,
-        Huffman,
-        DcAc,
-        Deflate,
+        *(Uniform, Apot),
+        *(Wcc, Mwq),
+        *(Klt, TransformQuantization, DctCm, Dct8x8),
+        *(Zvc, Rlc, Csr, Ebpc),
+        *(Rice, Huffman, DcAc, Deflate),
     )
 }
 

@@ -49,12 +49,20 @@ def _nearest(alpha: int, levels: Ints, ties_up: bool, out: Ints) -> None:
 
 
 @njit(cache=True)
-def _squared_error(histogram: Ints, indices: Ints, grid: Ints) -> Any:
+def _squared_error(magnitudes: Ints, counts: Ints, alpha: int, levels: Ints, ties_up: bool) -> Any:
+    """Of quantising `counts[i]` values of magnitude magnitudes[i], ascending: below 2^28 * 2^32."""
+    index = 0
     total = np.int64(0)
-    for magnitude in range(histogram.size):
-        if histogram[magnitude]:
-            error = magnitude - grid[indices[magnitude]]
-            total += histogram[magnitude] * error * error
+    top = levels[levels.size - 1]
+    for i in range(magnitudes.size):
+        twice = 2 * magnitudes[i] * top
+        while index + 1 < levels.size:
+            midpoint = (levels[index] + levels[index + 1]) * alpha
+            if twice < midpoint or (twice == midpoint and not ties_up):
+                break
+            index += 1
+        error = magnitudes[i] - (2 * levels[index] * alpha + top) // (2 * top)
+        total += counts[i] * error * error
     return total
 
 
@@ -110,10 +118,11 @@ def nearest_levels(levels: Ints, alpha: int, ties_up: bool, count: int) -> Ints:
 def least_error_clip(x: Map, levels: Ints, ties_up: bool) -> int:
     """The candidate clip with the least squared error on `x`; the smallest of several."""
     histogram = magnitude_histogram(x)
+    magnitudes = np.flatnonzero(histogram)
+    counts = histogram[magnitudes]
     best, best_error = 1, -1
     for alpha in clip_candidates(bounds(x.dtype)[1]):
-        indices = nearest_levels(levels, alpha, ties_up, histogram.size)
-        error = int(_squared_error(histogram, indices, reconstruction(levels, alpha)))
+        error = int(_squared_error(magnitudes, counts, alpha, levels, ties_up))
         if best_error < 0 or error < best_error:
             best, best_error = alpha, error
     return best
