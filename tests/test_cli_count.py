@@ -53,6 +53,7 @@ def test_every_table_fits_100_columns(options: list[str]) -> None:
 
 def test_csv_on_standard_output_is_csv_and_nothing_else() -> None:
     result = run("bops", "mobilenetv2", *SMALL, "--keep", "25%", "--csv", "-")
+    assert result.stderr == ""
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert list(rows[0]) == list(COLUMNS) and len(rows) == 50
     assert {row["keep"] for row in rows} == {"", "0.25"}
@@ -149,6 +150,7 @@ def test_diff_tells_what_keep_changed(tmp_path: Path) -> None:
     run("bops", "mobilenetv2", *SMALL, "--keep", "25%", "--csv", b)
     shown = run("diff", a, b)
     assert shown.exit_code == 0 and "bops_haar" in shown.stdout and "InvRes1 conv2" in shown.stdout
+    assert "\nkeep: (none) > 1/4\n" in shown.stdout
     assert run("diff", a, b, "--exit-code").exit_code == 1
     same = run("diff", a, a, "--exit-code")
     assert same.exit_code == 0 and "no difference" in same.stdout
@@ -167,3 +169,13 @@ def test_counting_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("options", [[], ["--csv", "-"], ["--json", "/dev/full"]])
+def test_a_full_disk_is_one_line(options: list[str]) -> None:
+    command = [sys.executable, "-m", "wccsim", "bops", "mobilenetv2", *SMALL, *options]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("No space left on device") and "Traceback" not in done.stderr

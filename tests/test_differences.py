@@ -1,5 +1,6 @@
 """The difference of two reports: what the order of rows and columns does not change, and what is."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,15 @@ def test_reports_with_nothing_in_common_are_refused() -> None:
 @pytest.mark.parametrize("text", ["1e999999999", "1" * 500, "x", "", "nan", "1/0", "e5", "1e"])
 def test_what_is_no_number_of_a_report_is_text(text: str) -> None:
     assert number(text) is None
+
+
+def test_settings_that_changed_are_named_where_both_reports_say_them(tmp_path: Path) -> None:
+    for name, counting in (("a", "true"), ("b", "paper")):
+        (tmp_path / f"{name}.csv").write_text("layer,n\nx,1\n")
+        beside = {"version": "1", "inputs_sha256": {"net": "00"}, "settings": {"counting": counting}}
+        (tmp_path / f"{name}.csv.provenance.json").write_text(json.dumps(beside))
+    a, b = read_sheet(tmp_path / "a.csv"), read_sheet(tmp_path / "b.csv")
+    assert "counting: true > paper" in difference_text(a, b, compare(a, b), 40)
+    for broken in ("", "{}", "[]", '{"version": 1, "inputs_sha256": [], "settings": 3}'):
+        (tmp_path / "b.csv.provenance.json").write_text(broken)
+        assert read_sheet(tmp_path / "b.csv").settings == {}

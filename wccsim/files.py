@@ -49,7 +49,22 @@ def replacing(path: Path | str) -> Iterator[Path]:
 def is_device(path: Path | str) -> bool:
     """Whether `path` is there and neither a file nor a folder, such as /dev/null."""
     path = Path(path)
-    return path.exists() and not path.is_file() and not path.is_dir()
+    try:
+        return path.exists() and not path.is_file() and not path.is_dir()
+    except (OSError, ValueError):  # a name too long, or with a null character: writing says so
+        return False
+
+
+def refuse_folder(path: Path | str) -> None:
+    """WccsimError where `path` is a folder, or no possible name."""
+    try:
+        if Path(path).is_dir():
+            raise WccsimError(f"cannot write {Path(path)}: it is a folder")
+        Path(path).exists()
+    except OSError as problem:
+        raise WccsimError(f"cannot write {str(path)[:80]}: {problem.strerror}") from None
+    except ValueError as problem:
+        raise WccsimError(f"cannot write {str(path)[:80]!r}: {problem}") from None
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -82,6 +82,10 @@ class LazyGroup(click.Group):
         except BrokenPipeError:  # the reader of our output left: nothing more to say to it
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+        except OSError as problem:  # files raise WccsimError; what is left is a full standard output
+            click.echo(f"wccsim: {problem.filename or 'standard output'}: {problem.strerror}", err=True)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(2)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

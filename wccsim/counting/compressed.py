@@ -44,7 +44,7 @@ def compressed_map(layer: Layer, keep: Fraction, options: CountingOptions) -> Co
         kept = math.floor(keep * positions)
         if kept < 1:
             raise WccsimError(
-                f"layer {layer.name}: keep {keep} of its {positions} positions keeps none; "
+                f"layer {layer.name}: keep {float(keep):.3g} of its {positions} positions keeps none; "
                 "at least one position must be kept"
             )
     payload = whole(kept * layer.in_shape.channels * layer.act_bits)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,11 +26,12 @@ COLUMNS = ("row", "column", "before", "after", "change_percent")
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A CSV file: its columns, and its rows as text."""
+    """A CSV file: its columns, its rows as text, and the settings of the provenance beside it, if any."""
 
     path: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Differences:
     rows_added: tuple[str, ...]
     changes: tuple[Change, ...]
     totals: tuple[tuple[str, Fraction, Fraction], ...]
+    settings: tuple[Change, ...] = ()
 
     @property
     def any(self) -> bool:
@@ -89,7 +92,18 @@ def read_sheet(path: Path | str) -> Sheet:
         raise WccsimError(f"not CSV: {problem}", Place(str(path), lines.line_num, 1)) from None
     if columns is None:
         raise WccsimError(f"{path} is empty; a CSV report with a header is needed")
-    return Sheet(str(path), columns, tuple(rows))
+    return Sheet(str(path), columns, tuple(rows), _settings_beside(path))
+
+
+def _settings_beside(path: Path | str) -> dict[str, str]:
+    """Version, inputs and settings from `<path>.provenance.json`; nothing where there is none."""
+    try:
+        content = json.loads(read_bytes(f"{path}.provenance.json", MAX_BYTES))
+        inputs = {f"sha256 of {name}": str(sha) for name, sha in content["inputs_sha256"].items()}
+        settings = {str(name): str(value) for name, value in content["settings"].items()}
+        return {"version": str(content["version"]), **inputs, **settings}
+    except (WccsimError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
 def compare(before: Sheet, after: Sheet, key: Sequence[str] = ()) -> Differences:
@@ -113,14 +127,23 @@ def compare(before: Sheet, after: Sheet, key: Sequence[str] = ()) -> Differences
         tuple(row for row in new if row not in old),
         tuple(changes),
         tuple((c, a, b) for c, a, b in sums if a is not None and b is not None and a != b),
+        _changed_settings(before.settings, after.settings),
     )
+
+
+def _changed_settings(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
+    """What was asked differently; nothing where one of the reports does not say."""
+    names = dict.fromkeys([*before, *after]) if before and after else {}
+    pairs = [(name, before.get(name, "(none)"), after.get(name, "(none)")) for name in names]
+    return tuple(Change("(settings)", name, old, new) for name, old, new in pairs if old != new)
 
 
 def difference_report(before: Sheet, after: Sheet, found: Differences) -> Report:
     """One row a changed cell; a row added or removed has the column "(row)"."""
     rows: list[tuple[Cell, ...]] = [(row, "(row)", "present", None, None) for row in found.rows_removed]
     rows += [(row, "(row)", None, "present", None) for row in found.rows_added]
-    rows += [(c.row, c.column, c.before, c.after, _rounded(c.percent)) for c in found.changes]
+    changes = (*found.settings, *found.changes)
+    rows += [(c.row, c.column, c.before, c.after, _rounded(c.percent)) for c in changes]
     inputs = {sheet.path: sha256_of(sheet.path) for sheet in (before, after)}
     return Report(COLUMNS, rows, Provenance("diff", inputs, {"key": ", ".join(found.key)}))
 
@@ -131,6 +154,7 @@ def difference_text(before: Sheet, after: Sheet, found: Differences, limit: int 
         f"before  {before.path}: {len(before.rows)} rows",
         f"after   {after.path}: {len(after.rows)} rows",
     ]
+    lines += [f"{c.column}: {c.before[:64]} > {c.after[:64]}" for c in found.settings]
     if not found.any:
         return "\n".join([*lines, "no difference"]) + "\n"
     for what, names in (

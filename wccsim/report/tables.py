@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from wccsim import __version__
 from wccsim.errors import WccsimError
-from wccsim.files import is_device, replacing, write_text
+from wccsim.files import is_device, refuse_folder, replacing, write_text
 from wccsim.report.terminal import Cell, exact_decimal, grouped, terminal_table
 
 if TYPE_CHECKING:
@@ -114,19 +114,20 @@ def provenance_lines(provenance: Provenance) -> list[str]:
 def write_csv(path: Path | str, report: Report) -> None:
     """CSV to `path`, provenance beside it; standard output ("-") and devices have nothing beside them."""
     if str(path) != "-":
-        _refuse_folder(path)
+        refuse_folder(path)
     if str(path) == "-" or is_device(path):
         write_text(path, csv_text(report))
         return
-    beside = f"{path}.provenance.json"
-    write_text(beside, json.dumps(report.provenance.as_dict(), indent=1, ensure_ascii=False) + "\n")
-    write_text(path, csv_text(report))
+    with replacing(path) as temporary:
+        temporary.write_text(csv_text(report), encoding="utf-8", newline="\n")
+        beside = json.dumps(report.provenance.as_dict(), indent=1, ensure_ascii=False)
+        write_text(f"{path}.provenance.json", beside + "\n")
 
 
 def write_json(path: Path | str, report: Report) -> None:
     """JSON to `path`; "-" is standard output."""
     if str(path) != "-":
-        _refuse_folder(path)
+        refuse_folder(path)
     write_text(path, json_text(report))
 
 
@@ -152,7 +153,7 @@ def write_parquet(path: Path | str, report: Report) -> None:
         pyarrow.parquet.write_table(table, sink)
         sys.stdout.buffer.write(sink.getvalue())
         return
-    _refuse_folder(path)
+    refuse_folder(path)
     with replacing(path) as temporary:
         pyarrow.parquet.write_table(table, temporary)
 
@@ -175,11 +176,6 @@ def data_frame(report: Report) -> pandas.DataFrame:
     frame.attrs["provenance"] = report.provenance.as_dict()
     frame.attrs["totals"] = {name: _json_total(total) for name, total in report.totals.items()}
     return frame
-
-
-def _refuse_folder(path: Path | str) -> None:
-    if Path(path).is_dir():
-        raise WccsimError(f"cannot write {path}: it is a folder")
 
 
 def _dtype(cells: list[Cell]) -> str:
