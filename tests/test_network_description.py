@@ -316,6 +316,17 @@ def test_nesting_of_blocks_is_bounded() -> None:
         read(text)
 
 
+def test_texts_cannot_grow_without_bound() -> None:
+    blocks = "".join(
+        f"  b{level}:\n    parameters: {{p: required}}\n    layers:\n"
+        f"      - {{b{level + 1}: $name.i, p: {'$p' * 20}}}\n"
+        for level in range(7)
+    )
+    last = "  b7:\n    parameters: {p: required}\n    layers:\n      - {conv: $name, out: 2}\n"
+    with pytest.raises(WccsimError, match="becomes a text of more than 1000 characters"):
+        read(HEAD + f"blocks:\n{blocks}{last}layers:\n  - {{b0: x, p: aaaaaaaaaaaaaaaa}}\n")
+
+
 MARKS = [
     "{",
     "}",

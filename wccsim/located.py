@@ -18,7 +18,7 @@ from wccsim.errors import Place, WccsimError
 from wccsim.files import read_bytes
 
 MAX_DEPTH = 40
-MAX_BYTES = 4 << 20
+MAX_BYTES = 2 << 20
 MAX_SHOWN = 60
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

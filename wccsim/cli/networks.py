@@ -154,6 +154,8 @@ def import_(
     size = parse_size(input_size) if input_size else None
     network = load_network(model, input_size=size, allow_unsupported=allow_unsupported)
     write_text(output, _text(network, form))
+    if network.surrogate and form != "yaml":
+        click.echo(f"note: {network.name} is a surrogate; a topology has no place to say so", err=True)
     from wccsim.network.scalesim import rounded_up
 
     if Path(model).suffix.lower() == ".csv" and (found := rounded_up(network)):

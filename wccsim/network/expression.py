@@ -15,6 +15,7 @@ from wccsim.errors import Place, WccsimError
 from wccsim.located import Node, brief
 
 MAX_LENGTH = 120
+MAX_TEXT = 1000
 MAX_MAGNITUDE = 1 << 40
 ALLOWED = "+ - * // % == != < <= > >= and or not if-else, brackets, integers and names"
 Scalar = int | str
@@ -53,7 +54,10 @@ def substitute(node: Node, values: Mapping[str, Value]) -> Node:
         return pieces[0]
     if len(pieces) == 1 and isinstance(pieces[0], int):
         return Node(str(pieces[0]).lower(), node.place)  # 3, or true
-    return Node("".join(str(_scalar(piece, node.place)) for piece in pieces), node.place, quoted=True)
+    texts = [str(_scalar(piece, node.place)) for piece in pieces]
+    if sum(map(len, texts)) > MAX_TEXT:
+        raise WccsimError(f"this becomes a text of more than {MAX_TEXT} characters", node.place)
+    return Node("".join(texts), node.place, quoted=True)
 
 
 def _pieces(text: str, values: Mapping[str, Value], place: Place) -> Iterator[Value]:

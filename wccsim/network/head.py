@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from typing import Any
 
 from wccsim.errors import WccsimError
@@ -17,7 +17,7 @@ from wccsim.network.values import MAP_KEYS, SETTING_KEYS
 
 MAX_LAYERS = 20_000
 MAX_WORK = 1_000_000
-MAX_PATTERNS = 200
+MAX_PATTERNS = 100
 MAX_NAME = 200
 RESERVED = ("previous",)
 DEFAULT_KEYS = ("weight_bits", "act_bits", "wcc", "keep", "levels", "bias", "padding")
@@ -38,13 +38,13 @@ class Rules:
 
     defaults: dict[str, Any]
     padding: Node | None
-    patterns: list[tuple[str, dict[str, Any]]]
+    patterns: list[tuple[re.Pattern[str], dict[str, Any]]]
 
     def settings(self, name: str, own: dict[str, Any], multiplies: bool) -> dict[str, Any]:
         """Defaults, overruled by every pattern that matches `name`, overruled by the layer's own."""
         found = dict(self.defaults)
         for pattern, given in self.patterns:
-            if fnmatchcase(name, pattern):
+            if pattern.match(name):
                 found.update(given)
         found.update(own)
         return found if multiplies else {key: found[key] for key in found if key in (*MAP_KEYS, "counted")}
@@ -121,7 +121,10 @@ def rules(head: dict[str, Node]) -> Rules:
     patterns = []
     for item in head["settings"].items("settings") if "settings" in head else []:
         given = item.mapping("settings", ("match", *SETTING_KEYS), ("match",))
-        patterns.append((given["match"].text("match"), values.settings(given)))
+        pattern = given["match"].text("match")
+        if len(pattern) > MAX_NAME:
+            given["match"].fail(f"match: a pattern of {len(pattern)} characters; allowed: {MAX_NAME}")
+        patterns.append((re.compile(translate(pattern)), values.settings(given)))
     if len(patterns) > MAX_PATTERNS:
         head["settings"].fail(f"settings: {len(patterns)} patterns were given; allowed: {MAX_PATTERNS}")
     if "padding" in defaults:

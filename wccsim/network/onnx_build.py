@@ -90,10 +90,6 @@ class Build:
             raise WccsimError(f"input {index} (the weights) is no constant of known size")
         return found
 
-    def attribute(self, node: Node, name: str, default: Any) -> Any:
-        value = node.attributes.get(name, default)
-        return value.decode(errors="replace") if isinstance(value, bytes) else value
-
     def window(self, node: Node, kernel: tuple[int, ...]) -> Window:
         """The node's window, of one or two axes; a single axis lies along the rows."""
         axes = len(kernel)
@@ -101,11 +97,13 @@ class Build:
             raise WccsimError(f"{axes} spatial axes; one or two are understood")
 
         def both(name: str) -> tuple[int, int]:
-            values = [int(value) for value in self.attribute(node, name, [1] * axes)]
+            values = node.integers(name, [1] * axes)
+            if len(values) != axes:
+                raise WccsimError(f"{len(values)} {name} were given; {axes} are needed")
             return (values[0], values[1]) if axes == 2 else (values[0], 1)
 
-        auto = self.attribute(node, "auto_pad", "NOTSET")
-        pads = [int(value) for value in self.attribute(node, "pads", [0] * 2 * axes)]
+        auto = node.text("auto_pad", "NOTSET")
+        pads = node.integers("pads", [0] * 2 * axes)
         if len(pads) != 2 * axes or min(pads, default=0) < 0:
             raise WccsimError(f"pads {pads} were given; {2 * axes} numbers from 0 are understood")
         numbers = (pads[0], pads[2], pads[1], pads[3]) if axes == 2 else (pads[0], pads[1], 0, 0)

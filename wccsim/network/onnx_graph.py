@@ -7,7 +7,7 @@ external data is never opened.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from wccsim.errors import WccsimError
 from wccsim.files import read_bytes
 from wccsim.network.model import Shape
-from wccsim.network.onnx_sizes import SMALL, inferred, known_dims, lowered
+from wccsim.network.onnx_sizes import array_of, inferred, known_dims, lowered
 
 MAX_BYTES = (1 << 31) - 1  # a protobuf holds no more
 MAX_NODES = 20_000
@@ -42,6 +42,25 @@ class Node:
 
     def __str__(self) -> str:
         return f"{self.op} (node {self.name!r})"
+
+    def integer(self, name: str, default: int) -> int:
+        """An integer attribute."""
+        value = self.attributes.get(name, default)
+        if not isinstance(value, int):
+            raise WccsimError(f"attribute {name} is no integer")
+        return value
+
+    def integers(self, name: str, default: Sequence[float]) -> list[int]:
+        """A list of integers."""
+        values = self.attributes.get(name, default)
+        if not isinstance(values, Sequence) or not all(isinstance(value, (int, float)) for value in values):
+            raise WccsimError(f"attribute {name} is no list of integers")
+        return [int(value) for value in values if math.isfinite(value)]
+
+    def text(self, name: str, default: str) -> str:
+        """A text; what is no text is the default."""
+        value = self.attributes.get(name, default)
+        return value.decode(errors="replace") if isinstance(value, bytes) else default
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +97,8 @@ def load(path: Path | str, input_size: tuple[int, int] | None) -> tuple[Graph, b
         )
     if len(model.graph.node) > MAX_NODES:
         raise WccsimError(f"{path} has {len(model.graph.node)} nodes; allowed: {MAX_NODES}")
+    if any(isinstance(text, bytes) for text in _texts(model.graph)):
+        raise WccsimError(f"{path} is not an ONNX model: it has names that are not UTF-8 text")
     given = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in given]
     if not inputs:
@@ -87,19 +108,23 @@ def load(path: Path | str, input_size: tuple[int, int] | None) -> tuple[Graph, b
     return _graph(inferred(model, str(path)), str(path)), content
 
 
+def _texts(graph: Any) -> Iterator[Any]:
+    """Every name; protobuf gives bytes where one is not UTF-8."""
+    yield graph.name
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (item.name for item in node.attribute)
+    for named in (*graph.initializer, *graph.input, *graph.output):
+        yield named.name
+
+
 def constant(tensor: Any) -> Constant:
     """A TensorProto as a Constant; data stored outside the file stays unread."""
-    import onnx
-
-    dims = tuple(tensor.dims)
-    count = math.prod(dims)
+    array = array_of(tensor)
     values = None
-    if 0 <= count <= SMALL and tensor.data_location != onnx.TensorProto.EXTERNAL:
-        try:
-            values = tuple(float(value) for value in onnx.numpy_helper.to_array(tensor).ravel())
-        except (TypeError, ValueError):
-            values = None
-    return Constant(dims, type_bits(tensor.data_type), values)
+    if array is not None and array.dtype.kind in "biuf":
+        values = tuple(float(value) for value in array.ravel())
+    return Constant(tuple(tensor.dims), type_bits(tensor.data_type), values)
 
 
 def type_bits(data_type: int) -> int | None:

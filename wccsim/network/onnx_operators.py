@@ -40,7 +40,7 @@ def _conv(build: Build, node: Node) -> Layer:
     at, bias = CONVOLUTIONS[node.op]
     weights, given = build.weights(node, at), build.source(node)
     source = build.plain(given)
-    groups = int(build.attribute(node, "group", 1))
+    groups = node.integer("group", 1)
     out, inner, *kernel = weights.dims
     if groups < 1 or inner * groups != source.out_shape.channels:
         raise WccsimError(f"weights of {inner} x {groups} channels on a map of {source.out_shape.channels}")
@@ -61,10 +61,10 @@ def _conv_transpose(build: Build, node: Node) -> Layer:
     """Padding from the attributes, or from the output size where `auto_pad` or `output_shape` rule."""
     weights, given = build.weights(node, 1), build.source(node)
     source = build.plain(given)
-    groups = int(build.attribute(node, "group", 1))
+    groups = node.integer("group", 1)
     inner, per_group, *kernel = weights.dims
     window = build.window(node, tuple(kernel))
-    extra = [*(int(value) for value in build.attribute(node, "output_padding", [0, 0])), 0][:2]
+    extra = [*node.integers("output_padding", [0, 0]), 0, 0][:2]
     if isinstance(window.padding, str) or "output_shape" in node.attributes:
         window, extra = _fitted(window, source.out_shape, build.out_shape(node))
     if groups < 1 or inner != source.out_shape.channels:
@@ -98,7 +98,9 @@ def _fitted(window: Window, before: Shape, after: Shape) -> tuple[Window, list[i
 
 def _gemm(build: Build, node: Node) -> Layer:
     weights, given = build.weights(node, 1), build.source(node)
-    inner, out = reversed(weights.dims) if build.attribute(node, "transB", 0) else weights.dims
+    if len(weights.dims) != 2:
+        raise WccsimError(f"weights of {len(weights.dims)} dimensions; two are needed")
+    inner, out = weights.dims[::-1] if node.integer("transB", 0) else weights.dims
     bias = len(node.inputs) > 2 and bool(node.inputs[2])
     return _product(build, node, given, (inner, out), bias)
 
@@ -144,8 +146,8 @@ def _matmul_of_maps(build: Build, node: Node, first: Map, second: Map) -> Layer 
 def _pool(op: str) -> Callable[[Build, Node], Layer]:
     def read(build: Build, node: Node) -> Layer:
         given = build.source(node)
-        kernel = tuple(int(size) for size in build.attribute(node, "kernel_shape", []))
-        ceil = bool(build.attribute(node, "ceil_mode", 0))
+        kernel = tuple(node.integers("kernel_shape", []))
+        ceil = bool(node.integer("ceil_mode", 0))
         window = build.window(node, kernel)
         return build.add(
             shapes.pool(build.free(node.name), op, build.plain(given), window, ceil, **build.widths(given))
@@ -172,8 +174,7 @@ def _reduce_mean(build: Build, node: Node) -> Layer:
     given = build.source(node)
     listed = build.known(node, 1)
     rank = len(given.dims)
-    stated = build.attribute(node, "axes", listed.values if listed and listed.values else range(rank))
-    axes = {int(axis) % rank for axis in stated}
+    axes = {axis % max(rank, 1) for axis in node.integers("axes", (listed and listed.values) or range(rank))}
     if rank == 4 and axes == {2, 3}:
         return _global("global_average_pool")(build, node)
     out = math.prod(size for axis, size in enumerate(given.dims) if axis not in axes)
@@ -189,10 +190,7 @@ def _pad(build: Build, node: Node) -> Layer | None:
     given = build.source(node)
     before, after = build.plain(given), build.out_shape(node)
     listed = build.known(node, 1)
-    pads = [
-        int(value)
-        for value in build.attribute(node, "pads", listed.values if listed and listed.values else [])
-    ]
+    pads = node.integers("pads", (listed and listed.values) or ())
     rank = len(given.dims)
     if rank != 4 or len(pads) != 8 or min(pads) < 0 or any(pads[axis] for axis in (0, 1, 4, 5)):
         return None
@@ -234,7 +232,7 @@ def _concat(build: Build, node: Node) -> Layer | None:
     """Along the channels; along anything else it is not understood."""
     given = [build.maps[name] for name in node.inputs if name in build.maps]
     rank = len(given[0].dims)
-    axis = int(build.attribute(node, "axis", 1)) % rank
+    axis = node.integer("axis", 1) % max(rank, 1)
     channels = 1 if given[0].dims[0] == 1 and rank > 1 else 0
     if len(given) != len(node.inputs) or axis != channels:
         return None
@@ -249,7 +247,7 @@ def _activation(build: Build, node: Node) -> Layer:
     if node.op == "Clip":
         low, high = build.known(node, 1), build.known(node, 2)
         bounds = (low.values if low else None, high.values if high else None)
-        stated = (build.attribute(node, "min", None), build.attribute(node, "max", None))
+        stated = (node.attributes.get("min"), node.attributes.get("max"))
         if bounds == ((0.0,), (6.0,)) or stated == (0.0, 6.0):
             function = "relu6"
     name, settings = build.free(node.name), build.widths(given)

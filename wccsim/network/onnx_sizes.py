@@ -97,6 +97,18 @@ def inferred(model: Any, path: str) -> Any:
     return model
 
 
+def array_of(tensor: Any) -> Any:
+    """A small constant as an array; None where it is large, stored elsewhere, or broken."""
+    import onnx
+
+    if math.prod(tensor.dims) > SMALL or tensor.data_location == onnx.TensorProto.EXTERNAL:
+        return None
+    try:
+        return onnx.numpy_helper.to_array(tensor)
+    except Exception:  # a type onnx does not know, fewer data than dimensions, a size below 0, ...
+        return None
+
+
 def known_dims(model: Any) -> dict[str, tuple[int, ...]]:
     """Dimensions of every tensor where all are known and above 0; of constants too."""
     dims = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
@@ -132,11 +144,8 @@ def _folded(model: Any, dims: dict[str, tuple[int, ...]]) -> int:
     """Evaluate what is computed from constants and known sizes; the number of nodes that went."""
     import onnx
 
-    arrays = {
-        tensor.name: onnx.numpy_helper.to_array(tensor)
-        for tensor in model.graph.initializer
-        if math.prod(tensor.dims) <= SMALL and tensor.data_location != onnx.TensorProto.EXTERNAL
-    }
+    found_arrays = {tensor.name: array_of(tensor) for tensor in model.graph.initializer}
+    arrays = {name: array for name, array in found_arrays.items() if array is not None}
     left = []
     for node in model.graph.node:
         found = _value(node, arrays, dims, model.opset_import)
@@ -160,8 +169,7 @@ def _value(node: Any, arrays: dict[str, Any], dims: dict[str, tuple[int, ...]], 
         return None
     if node.op_type == "Constant":
         tensors = [item.t for item in node.attribute if item.name == "value"]
-        small = tensors and math.prod(tensors[0].dims) <= SMALL
-        return onnx.numpy_helper.to_array(tensors[0]) if small else None
+        return array_of(tensors[0]) if tensors else None
     if node.op_type == "Shape" and node.input[0] in dims and not node.attribute:
         return numpy.array(dims[node.input[0]], numpy.int64)
     wanted = [name for name in node.input if name]
