@@ -267,6 +267,29 @@ def test_views_move_nothing_and_have_no_row() -> None:
     assert not [c for c in counted.counts if c.layer.op in ("pad", "input")]
 
 
+def test_concatenated_maps_are_read_at_the_width_each_is_stored_at() -> None:
+    shape = Shape(1, 4, 4)
+    before = Layer("input", "input", (), shape, shape)
+    wide = Layer("wide", "conv", ("input",), shape, shape)
+    narrow = Layer("narrow", "conv", ("input",), shape, shape)
+    other = Layer("other", "conv", ("wide",), shape, shape, act_bits=16)
+    both = Layer("both", "concat", ("wide", "narrow"), shape, Shape(2, 4, 4))
+    reader = Layer("reader", "conv", ("both",), Shape(2, 4, 4), shape)
+    traffic = network_traffic((before, wide, narrow, other, both, reader), CountingOptions())
+    assert traffic["wide"].out_bits == 16 * 16  # its widest reader takes 16 bits
+    assert traffic["reader"].in_bits == 16 * 16 + 16 * 8
+
+
+def test_a_padded_map_is_read_as_large_as_its_reader_says() -> None:
+    shape, grown = Shape(1, 4, 4), Shape(1, 6, 6)
+    before = Layer("input", "input", (), shape, shape)
+    maker = Layer("maker", "conv", ("input",), shape, shape)
+    pad = Layer("pad", "pad", ("maker",), shape, grown, padding=(1, 1, 1, 1))
+    reader = Layer("reader", "conv", ("pad",), grown, grown)
+    traffic = network_traffic((before, maker, pad, reader), CountingOptions())
+    assert (traffic["maker"].out_bits, traffic["pad"].bits, traffic["reader"].in_bits) == (128, 0, 36 * 8)
+
+
 def test_a_map_that_fits_stays_on_the_chip() -> None:
     shape = Shape(1, 4, 4)
     before = Layer("input", "input", (), shape, shape)

@@ -161,8 +161,11 @@ def _read(
         return form.payload_bits, form.index_bits
     if len(layer.inputs) > 1:
         return sum(m.dense_bits for m in stored if not m.resident), 0
-    # One input is as large as the reader's row says, for a view may have padded or cut it.
+    # One input is as large as the reader's row says: a view may have padded the maps behind it, or cut them.
     width = max((m.dense_bits // m.maker.out_shape.values for m in stored), default=layer.act_bits)
+    added = layer.in_shape.values - sum(m.maker.out_shape.values for m in stored)
+    if added >= 0:
+        return sum(m.dense_bits for m in stored if not m.resident) + added * width, 0
     on_chip = sum(m.maker.out_shape.values for m in stored if m.resident)
     return max(layer.in_shape.values - on_chip, 0) * width, 0
 
