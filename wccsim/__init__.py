@@ -20,6 +20,7 @@ except PackageNotFoundError:  # a bare checkout, never installed
 if TYPE_CHECKING:
     from wccsim.codecs.registry import codec as codec
     from wccsim.datapath.layer import simulate_layer as simulate_layer
+    from wccsim.datapath.wcc_layer import WCCLayer as WCCLayer
     from wccsim.errors import WccsimError as WccsimError
     from wccsim.network.catalog import load_network as load_network
     from wccsim.report.counts import bops as bops
@@ -30,9 +31,10 @@ _HOME = {
     "bops": "wccsim.report.counts",
     "load_network": "wccsim.network.catalog",
     "simulate_layer": "wccsim.datapath.layer",
+    "WCCLayer": "wccsim.datapath.wcc_layer",
 }
 
-__all__ = ["WccsimError", "__version__", "bops", "codec", "load_network", "simulate_layer"]
+__all__ = ["WCCLayer", "WccsimError", "__version__", "bops", "codec", "load_network", "simulate_layer"]
 
 
 def __getattr__(name: str) -> Any:

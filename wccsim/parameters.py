@@ -106,11 +106,15 @@ class WccParameters:
         _one_of("score", self.score, SCORES)
         _one_of("requantise mode", self.requantise_mode, REQUANTISE_MODES)
         _one_of("index", self.index, INDEX_FORMATS)
-        if self.selection != "exact" and not re.fullmatch(r"binned:[0-8]", self.selection):
+        for what, flag in (("bias", self.bias), ("relu", self.relu), ("out_unsigned", self.out_unsigned)):
+            if not isinstance(flag, bool):
+                raise WccsimError(f"{what} is {flag!r:.60}; allowed: True or False")
+        known = isinstance(self.selection, str) and re.fullmatch(r"exact|binned:[0-8]", self.selection)
+        if not known:
             raise WccsimError(
                 f"selection {self.selection!r} is not known; allowed: exact, binned:0 to binned:8"
             )
-        if not 0 < self.keep <= 1:
+        if not isinstance(self.keep, Fraction) or not 0 < self.keep <= 1:
             raise WccsimError(f"keep {self.keep} is out of range; 0 < keep <= 1")
         if self.per_level_shift and len(self.per_level_shift) != self.levels:
             raise WccsimError(
@@ -237,5 +241,5 @@ def _in_range(what: str, given: int, low: int, high: int) -> None:
 
 
 def _one_of(what: str, given: object, allowed: tuple[str, ...]) -> None:
-    if given not in allowed:
+    if not isinstance(given, str) or given not in allowed:
         raise WccsimError(f"{what} is {given!r}; allowed: {', '.join(allowed)}")

@@ -38,9 +38,10 @@ class Choice:
 
 def choose(plan: Plan, inner: bool, wanted: str | None = None, *, unsigned: bool = False) -> Choice:
     """The path for `plan` on signed or unsigned maps: `wanted`, else WCCSIM_PATH, else the first fit."""
-    wanted = wanted or os.environ.get(VARIABLE) or None
-    if wanted is not None and wanted not in PATHS:
-        raise WccsimError(f"{VARIABLE} is {wanted!r}; allowed: {', '.join(PATHS)}")
+    if wanted is None:
+        wanted = os.environ.get(VARIABLE) or None
+    if wanted is not None and (not isinstance(wanted, str) or wanted not in PATHS):
+        raise WccsimError(f"the path (argument or {VARIABLE}) is {wanted!r:.60}; allowed: {', '.join(PATHS)}")
     passed: list[str] = []
     for name in [wanted] if wanted else PATHS:
         path = import_module(PATHS[name])

@@ -30,7 +30,7 @@ class ErrorBound:
 
 
 def error_bound(plan: Plan, scales: Scales) -> ErrorBound:
-    """The bound for every input; `scales` as in `run_float`."""
+    """The bound for every input; `scales` as `scales_of` gives them."""
     p = plan.parameters
     bands = subbands(plan.padded_height, plan.padded_width, p.levels)
     # tflite_double rounds twice: half a step of the high product, which a shift of s makes 2**-(s + 1).

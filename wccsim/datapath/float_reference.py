@@ -32,20 +32,6 @@ class Scales:
     out: Float
 
 
-@dataclass(frozen=True, slots=True)
-class FloatArrays:
-    """The stages in real values: coefficients [C, N], q [C, k], y [Cout, k], out [Cout, H, W].
-
-    The first three are on the orthonormal grid. q, y and out are clipped to the ranges that R1, R2 and R3
-    can hold; nothing is rounded.
-    """
-
-    coefficients: Float
-    q: Float
-    y: Float
-    out: Float
-
-
 def real_multiplier(scaler: Requantiser, mode: str) -> Float:
     """The factor that a requantiser stands for."""
     unit = Q31_ONE if mode == "tflite_double" else 1
@@ -101,26 +87,49 @@ def coefficients_of(x: npt.NDArray[Any], levels: int) -> Float:
     return forward(image, levels).reshape(channels, -1)
 
 
-def run_float(
-    plan: Plan, x: npt.NDArray[Any], indices: npt.NDArray[np.int64], scales: Scales, real_bias: Float | None
-) -> FloatArrays:
-    """The float layer on x, integer [C, H, W], with the kept `indices`; real_bias float64 [Cout]."""
+def float_q(plan: Plan, coefficients: Float, indices: npt.NDArray[np.int64], scales: Scales) -> Float:
+    """Kept coefficients [C, k] of the real `coefficients` [C, N], clipped to R1's range, not rounded."""
     p = plan.parameters
-    bands = subbands(plan.padded_height, plan.padded_width, p.levels)
-    numbers = subband_map(plan.padded_height, plan.padded_width, p.levels)[indices]
-    coefficients = coefficients_of(x, p.levels) * scales.x
-    q_limit = ((1 << (p.act_bits - 1)) - 1) * q_steps(p, bands, scales)[numbers]
-    q = np.clip(coefficients[:, indices], -q_limit, q_limit)
-    y_limit = ((1 << (p.wavelet_bits - 1)) - 1) * y_steps(p, bands, scales)[:, numbers]
-    y = np.clip((plan.weights.astype(np.float64) * scales.weight[:, None]) @ q, -y_limit, y_limit)
-    words = np.zeros((plan.out_channels, plan.positions))
+    limit = ((1 << (p.act_bits - 1)) - 1) * q_steps(p, _bands(plan), scales)[_numbers(plan)[indices]]
+    clipped: Float = np.clip(coefficients[:, indices], -limit, limit)
+    return clipped
+
+
+def float_y(plan: Plan, q: Float, indices: npt.NDArray[np.int64], scales: Scales, part: slice) -> Float:
+    """Wavelet words of the output channels `part`, [.., k], orthonormal grid, clipped to R2's range."""
+    p = plan.parameters
+    limit = ((1 << (p.wavelet_bits - 1)) - 1) * y_steps(p, _bands(plan), scales)[part]
+    limit = limit[:, _numbers(plan)[indices]]
+    weights = plan.weights[part].astype(np.float64) * scales.weight[part, None]
+    clipped: Float = np.clip(weights @ q, -limit, limit)
+    return clipped
+
+
+def float_out(
+    plan: Plan,
+    y: Float,
+    indices: npt.NDArray[np.int64],
+    scales: Scales,
+    real_bias: Float | None,
+    part: slice,
+) -> Float:
+    """Outputs of the words y of the output channels `part`, [.., H, W], clipped to R3's range."""
+    words = np.zeros((len(y), plan.positions))
     words[:, indices] = y
-    pixels = inverse(words.reshape(-1, plan.padded_height, plan.padded_width), p.levels)
+    pixels = inverse(words.reshape(-1, plan.padded_height, plan.padded_width), plan.parameters.levels)
     if real_bias is not None:
-        pixels += real_bias[:, None, None]
-    low, high = (limit * scales.out[:, None, None] for limit in plan.out_range)
-    out: Float = np.clip(pixels[:, : plan.height, : plan.width], low, high)
-    return FloatArrays(coefficients, q, y, out)
+        pixels += real_bias[part, None, None]
+    low, high = (limit * scales.out[part, None, None] for limit in plan.out_range)
+    clipped: Float = np.clip(pixels[:, : plan.height, : plan.width], low, high)
+    return clipped
+
+
+def _bands(plan: Plan) -> tuple[Subband, ...]:
+    return subbands(plan.padded_height, plan.padded_width, plan.parameters.levels)
+
+
+def _numbers(plan: Plan) -> npt.NDArray[np.uint8]:
+    return subband_map(plan.padded_height, plan.padded_width, plan.parameters.levels)
 
 
 def dense(x: npt.NDArray[Any], weights: Float, bias: Float | None, act: str) -> Float:

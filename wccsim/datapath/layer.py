@@ -102,11 +102,14 @@ def simulate_layer(
     Raises WccsimError for anything outside these, and for a configuration that could overflow.
     """
     images, _ = _images(x)
+    if not isinstance(outputs_only, bool):
+        raise WccsimError(f"outputs_only is {outputs_only!r:.60}; allowed: True or False")
+    act_bits, levels, weight_bits, yw = (_plain_int(value) for value in (act_bits, levels, weight_bits, yw))
     parameters = WccParameters(
         keep=parse_keep(keep),
         levels=levels,
         in_bits=_in_bits(act_bits, images.dtype),
-        act_bits=min(act_bits, 8) if kept_bits is None else kept_bits,
+        act_bits=min(act_bits, 8) if kept_bits is None else _plain_int(kept_bits),
         weight_bits=weight_bits,
         wavelet_bits=yw,
         haar=haar,  # type: ignore[arg-type]  # checked by WccParameters
@@ -114,9 +117,9 @@ def simulate_layer(
         selection=selection,
         index=index,  # type: ignore[arg-type]
         requantise_mode=requantise_mode,  # type: ignore[arg-type]
-        per_level_shift=tuple(per_level_shift),
+        per_level_shift=_shifts(per_level_shift),
         bias=bias is not None,
-        relu=bool(relu),
+        relu=bool(relu) if isinstance(relu, np.bool_) else relu,
         out_unsigned=_out_unsigned(out_dtype),
     )
     plan = make_plan(parameters, weights, images.shape[1:], r1, r2, r3, bias)
@@ -194,6 +197,18 @@ def _in_bits(act_bits: int, dtype: np.dtype[Any]) -> int:
             f"{dtype} activations of {act_bits} bits need a signed word of {in_bits} bits; allowed: 2 to 16"
         )
     return in_bits
+
+
+def _plain_int(value: Any) -> Any:
+    """NumPy's integers as Python's; anything else as it is, to be refused by name where it is no integer."""
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _shifts(given: Any) -> tuple[Any, ...]:
+    row = isinstance(given, (tuple, list)) or (isinstance(given, np.ndarray) and given.ndim == 1)
+    if not row:
+        raise WccsimError(f"per_level_shift is {given!r:.60}; allowed: one integer per level")
+    return tuple(_plain_int(shift) for shift in given)
 
 
 def _out_unsigned(out_dtype: Any) -> bool:

@@ -1,8 +1,12 @@
-"""How far each stage of a run lies from the float layer, beside the derived bound (docs/datapath.md)."""
+"""How far each stage of a run lies from the float layer, beside the derived bound (docs/datapath.md).
+
+Output channels are taken a few at a time, so that the float arrays never grow with the layer.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from wccsim.datapath.error_bound import FLOAT_SLACK, error_bound, transform_error
-from wccsim.datapath.float_reference import FloatArrays, Scales, q_steps, y_steps
+from wccsim.datapath.float_reference import (
+    Scales,
+    coefficients_of,
+    dense,
+    float_out,
+    float_q,
+    float_y,
+    q_steps,
+    y_steps,
+)
 from wccsim.datapath.layer import LayerResult
+from wccsim.datapath.plain import CHUNK_WORDS
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.subbands import subband_map, subbands
 
@@ -36,68 +50,122 @@ class StageError:
     at_clamp: int
 
 
-def snr_db(signal: Float, error: Float) -> float | None:
-    """10 log10 of the energy of the signal over that of the error; None where either is zero."""
-    energies = float(np.square(signal).sum()), float(np.square(error).sum())
-    return 10 * math.log10(energies[0] / energies[1]) if min(energies) > 0 else None
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What is added up over the parts of one stage."""
+
+    words: int
+    error_energy: float
+    signal_energy: float
+    max_error: float
+    bound: float
+    within: bool
+    at_clamp: int
+
+    def __add__(self, other: _Sums) -> _Sums:
+        return _Sums(
+            self.words + other.words,
+            self.error_energy + other.error_energy,
+            self.signal_energy + other.signal_energy,
+            max(self.max_error, other.max_error),
+            max(self.bound, other.bound),
+            self.within and other.within,
+            self.at_clamp + other.at_clamp,
+        )
+
+    def row(self, stage: str) -> StageError:
+        """The row of the table."""
+        snr = snr_db(self.signal_energy, self.error_energy)
+        rms = math.sqrt(self.error_energy / self.words)
+        return StageError(stage, self.words, rms, self.max_error, self.bound, self.within, snr, self.at_clamp)
+
+
+def snr_db(signal_energy: float, error_energy: float) -> float | None:
+    """10 log10 of the two energies' ratio; None where either is zero."""
+    if min(signal_energy, error_energy) <= 0:
+        return None
+    return 10 * math.log10(signal_energy / error_energy)
+
+
+def channel_parts(plan: Plan) -> Iterator[slice]:
+    """Slices of the output channels, CHUNK_WORDS positions each or one channel."""
+    chunk = max(1, CHUNK_WORDS // plan.positions)
+    for start in range(0, plan.out_channels, chunk):
+        yield slice(start, start + chunk)
 
 
 def stage_errors(
-    plan: Plan, result: LayerResult, floats: FloatArrays, scales: Scales
+    plan: Plan, x: npt.NDArray[Any], result: LayerResult, scales: Scales, real_bias: Float | None
 ) -> tuple[StageError, ...]:
-    """One row each for the coefficients, q, y and out of a run on one image with all its arrays."""
+    """One row each for the coefficients, q, y and out of a run on one image x that kept all its arrays."""
     p = plan.parameters
     assert result.coefficients is not None and result.q is not None and result.y is not None
     bands = subbands(plan.padded_height, plan.padded_width, p.levels)
     every = subband_map(plan.padded_height, plan.padded_width, p.levels)
     numbers = every[result.indices]
     bound = error_bound(plan, scales)
-    gains = np.exp2(-np.array([p.gain(band.level, band.band) for band in bands], np.float64))
-    q_limit, y_limit = (1 << (p.act_bits - 1)) - 1, (1 << (p.wavelet_bits - 1)) - 1
-    low, high = plan.out_range
+    real = coefficients_of(x, p.levels) * scales.x
+    own = np.exp2(-np.array([p.gain(band.level, band.band) for band in bands], np.float64)) * scales.x
+    first = _sums(result.coefficients * own[every], real, (transform_error(p) * scales.x)[every], 0)
+    q = float_q(plan, real, result.indices, scales)
+    q_step, y_step = q_steps(p, bands, scales)[numbers], y_steps(p, bands, scales)[:, numbers]
+    kept = _sums(result.q * q_step, q, bound.q[numbers], _at(result.q, (1 << (p.act_bits - 1)) - 1))
+    words, outputs = [], []
+    for part in channel_parts(plan):
+        y = float_y(plan, q, result.indices, scales, part)
+        integer = result.y[part]
+        clamped = _at(integer, (1 << (p.wavelet_bits - 1)) - 1)
+        words.append(_sums(integer * y_step[part], y, bound.y[part][:, numbers], clamped))
+        out = float_out(plan, y, result.indices, scales, real_bias, part)
+        codes = result.out[part]
+        clamped = sum(int(np.count_nonzero(codes == end)) for end in plan.out_range)
+        step, limit = scales.out[part, None, None], bound.out[part, None, None]
+        outputs.append(_sums(codes * step, out, limit, clamped))
     return (
-        _row(
-            "coefficients",
-            result.coefficients * (gains[every] * scales.x),
-            floats.coefficients,
-            (transform_error(p) * scales.x)[every],
-            0,
-        ),
-        _row(
-            "R1: q",
-            result.q * q_steps(p, bands, scales)[numbers],
-            floats.q,
-            bound.q[numbers],
-            int(np.count_nonzero(np.abs(result.q) == q_limit)),
-        ),
-        _row(
-            "R2: y",
-            result.y * y_steps(p, bands, scales)[:, numbers],
-            floats.y,
-            bound.y[:, numbers],
-            int(np.count_nonzero(np.abs(result.y) == y_limit)),
-        ),
-        _row(
-            "R3: out",
-            result.out * scales.out[:, None, None],
-            floats.out,
-            bound.out[:, None, None],
-            int(np.count_nonzero((result.out == low) | (result.out == high))),
-        ),
+        first.row("coefficients"),
+        kept.row("R1: q"),
+        sum(words[1:], words[0]).row("R2: y"),
+        sum(outputs[1:], outputs[0]).row("R3: out"),
     )
 
 
-def _row(stage: str, integer: Float, real: Float, bound: Any, at_clamp: int) -> StageError:
+def against_dense(
+    plan: Plan,
+    x: npt.NDArray[Any],
+    result: LayerResult,
+    scales: Scales,
+    out_scale: float,
+    real_bias: Float | None,
+    act: str,
+) -> tuple[float | None, float]:
+    """(SNR in dB, greatest error) of the outputs against the ordinary convolution of the real map."""
+    real = x * scales.x
+    signal, error, greatest = 0.0, 0.0, 0.0
+    for part in channel_parts(plan):
+        weights = plan.weights[part] * scales.weight[part, None]
+        bias = None if real_bias is None else real_bias[part]
+        ordinary = dense(real, weights, bias, act)
+        off = result.out[part] * out_scale - ordinary
+        signal, error = signal + float(np.vdot(ordinary, ordinary)), error + float(np.vdot(off, off))
+        greatest = max(greatest, float(np.abs(off).max()))
+    return snr_db(signal, error), greatest
+
+
+def _at(codes: npt.NDArray[Any], limit: int) -> int:
+    return int(np.count_nonzero(codes == limit)) + int(np.count_nonzero(codes == -limit))
+
+
+def _sums(integer: Float, real: Float, bound: Float, at_clamp: int) -> _Sums:
+    signal = float(np.vdot(real, real))
     error = np.abs(integer - real)
     # float64 itself is off by some units of its last place.
     slack = FLOAT_SLACK * float(np.abs(real).max())
-    return StageError(
-        stage=stage,
+    return _Sums(
         words=error.size,
-        rms_error=float(np.sqrt(np.square(error).mean())),
+        error_energy=float(np.vdot(error, error)),
+        signal_energy=signal,
         max_error=float(error.max()),
-        bound=float(np.max(bound)),
+        bound=float(bound.max()),
         within=bool((error <= bound + slack).all()),
-        snr_db=snr_db(real, error),
         at_clamp=at_clamp,
     )

@@ -134,8 +134,15 @@ def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return copy
 
 
+def _array(what: str, given: Any) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except (ValueError, TypeError, OverflowError):
+        raise WccsimError(f"{what} is {given!r:.60}, which makes no array") from None
+
+
 def _checked_weights(given: Any, channels: int, parameters: WccParameters) -> npt.NDArray[np.int8]:
-    weights = np.asarray(given)
+    weights = _array("weights", given)
     if weights.dtype.kind not in "iu" or weights.ndim != 2:
         raise WccsimError(f"weights are {weights.dtype} {weights.shape}; allowed: integers [Cout, C]")
     if weights.shape[1] != channels or weights.shape[0] < 1:
@@ -165,7 +172,7 @@ def _check_widths(parameters: WccParameters, channels: int) -> None:
 
 def _integers(what: str, given: Any, outputs: int) -> Int64:
     """int64 of one element or one per output channel."""
-    array = np.asarray(given)
+    array = _array(what, given)
     if array.dtype.kind not in "iu" or array.ndim > 1 or array.size not in (1, outputs):
         raise WccsimError(
             f"{what} is {array.dtype} of shape {array.shape}; allowed: an integer"

@@ -7,26 +7,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wccsim import __version__
 from wccsim.actions import ActionCounts, Stage, total
 from wccsim.datapath.dump import write_dump
-from wccsim.datapath.float_reference import Scales, dense, run_float
+from wccsim.datapath.float_reference import Scales
 from wccsim.datapath.layer import LayerResult
-from wccsim.datapath.measure import StageError, snr_db, stage_errors
+from wccsim.datapath.measure import StageError, against_dense, stage_errors
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.wcc_layer import WCCLayer
 from wccsim.datapath.widths import SignalWidth, widths
 from wccsim.files import write_text
-from wccsim.maps import FeatureMap
+from wccsim.maps import ACTIVATIONS, FeatureMap
 from wccsim.report.terminal import Align, terminal_table
 
 EXPLANATION = """\
-errors   integer against float64 on the same kept positions, real units. rms, max: of the error. bound: the
-         derived greatest error (docs/datapath.md, "Error bound"). at clamp: words at an end of their range.
-dense    against the ordinary convolution of the dequantised map and weights, which keeps every coefficient.
-actions  counted while running (docs/actions.md). bits read and written: over all memories of the stage.
+errors   integer against float64 on the same kept positions, in real units. bound: the derived
+         greatest error (docs/datapath.md, "Error bound"). at clamp: words at an end of their range.
+dense    against the ordinary convolution of the dequantised map and weights, all coefficients kept.
+actions  counted while running (docs/actions.md). Bits are over all memories of the stage.
 """
 
 
@@ -56,18 +54,17 @@ def simulate(layer: WCCLayer, feature_map: FeatureMap) -> Simulation:
     bias = layer.real_bias
     if bias is None and layer.bias is not None:
         bias = layer.bias * scales.y * 2.0 ** -layer.parameters.bias_gain()
-    floats = run_float(plan, x, result.indices, scales, bias)
-    act = str(layer.made.get("act", "relu" if layer.parameters.relu else "none"))
-    real_weights = layer.weights * layer.weight_scale[:, None]
-    ordinary = dense(x * layer.x_scale, real_weights, bias, act)
-    off = result.out * layer.out_scale - ordinary
+    act = layer.made.get("act")
+    if act not in ACTIVATIONS:
+        act = "relu" if layer.parameters.relu else "none"
+    quality, worst = against_dense(plan, x, result, scales, layer.out_scale, bias, act)
     return Simulation(
         layer=layer,
         feature_map=feature_map,
         plan=plan,
         scales=scales,
         result=result,
-        errors=stage_errors(plan, result, floats, scales),
+        errors=stage_errors(plan, x, result, scales, bias),
         widths=widths(
             plan,
             x,
@@ -79,8 +76,8 @@ def simulate(layer: WCCLayer, feature_map: FeatureMap) -> Simulation:
             result.y,
             result.out,
         ),
-        dense_snr_db=snr_db(ordinary, off),
-        dense_max_error=float(np.abs(off).max()),
+        dense_snr_db=quality,
+        dense_max_error=worst,
     )
 
 
@@ -152,13 +149,14 @@ def _heading(run: Simulation) -> str:
         if (plan.padded_height, plan.padded_width) == (plan.height, plan.width)
         else f", padded to {plan.padded_height}x{plan.padded_width}"
     )
-    shifts = f", per-level shifts {list(p.per_level_shift)}" if p.per_level_shift else ""
+    shifts = f"; per-level shifts {list(p.per_level_shift)}" if p.per_level_shift else ""
     return (
         f"{run.feature_map.name}: {plan.channels}x{plan.height}x{plan.width} {run.feature_map.x.dtype}"
         f" -> {plan.out_channels} channels {run.result.out.dtype}{padded}\n"
         f"keep {p.keep}: {plan.kept:,} of {plan.positions:,} positions; {p.levels} levels, haar {p.haar}, "
-        f"score {p.score}, selection {p.selection}{shifts}\n"
-        f"index {p.index}: {run.result.index_bits:,} bits; kernels: {run.result.path}\n" + _scale_note(run)
+        f"score {p.score}, selection {p.selection}\n"
+        f"index {p.index}: {run.result.index_bits:,} bits{shifts}; kernels: {run.result.path}\n"
+        + _scale_note(run)
     )
 
 
