@@ -9,7 +9,7 @@ import pytest
 from codec_inputs import INPUTS, fingerprint, golden
 
 import wccsim
-from wccsim.codecs.base import Map
+from wccsim.codecs.base import Encoded, Map
 from wccsim.codecs.huffman_code import code_lengths, coded_bits
 from wccsim.codecs.klt import Klt, KltCalibration
 from wccsim.codecs.klt_basis import karhunen_loeve, map_of, vectors_of
@@ -154,6 +154,8 @@ def test_a_calibration_fits_its_own_channels_only() -> None:
     with pytest.raises(WccsimError, match="calibrated for 8 dimensions of int8, not 4 of int8"):
         made.encode(correlated()[:4])
     with pytest.raises(WccsimError, match="calibration is what calibrated"):
+        Klt(calibration="mine")  # type: ignore[arg-type]
+    with pytest.raises(WccsimError, match="unknown parameter 'calibration'"):
         wccsim.codec("klt", calibration="mine")
     with pytest.raises(WccsimError, match="at most 2048"):
         wccsim.codec("klt").calibrated(np.zeros((2049, 1, 1), np.int8))
@@ -163,3 +165,17 @@ def test_the_basis_is_the_same_on_this_machine_each_time() -> None:
     x = correlated(4)
     digests = {hashlib.sha256(wccsim.codec("klt").encode(x).payload).digest() for _ in range(3)}
     assert len(digests) == 1
+
+
+def test_a_calibrated_codec_reads_damaged_streams_safely() -> None:
+    made = wccsim.codec("klt", bits=5).calibrated(correlated())
+    payload = made.encode(correlated(3)).payload
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        broken = bytearray(payload[: int(rng.integers(0, len(payload) + 1))])
+        for _ in range(3 if broken else 0):
+            broken[int(rng.integers(0, len(broken)))] ^= 1 << int(rng.integers(0, 8))
+        try:
+            assert made.decode(Encoded(bytes(broken), 0, {})).ndim == 3
+        except WccsimError:
+            continue

@@ -133,6 +133,6 @@ def test_settings_that_cannot_be_are_refused() -> None:
         ({"input_covariance": b"", "variant": "column"}, "not column"),
     ]:
         with pytest.raises(WccsimError, match=why):
-            wccsim.codec("transform-quantization", **given)
+            TransformQuantization(**given)
     with pytest.raises(WccsimError, match="with_inputs had 3 channels, the weights 32"):
         TransformQuantization().with_inputs(np.zeros((3, 2, 2), np.int8)).encode(weights())

@@ -40,7 +40,7 @@ def codecs(name: str | None, as_json: bool) -> None:
             }
             for kind in CODECS.values()
         ]
-        click.echo(json.dumps(listed, indent=2))
+        click.echo(json.dumps(listed, indent=2, default=str))
         return
     width = max(map(len, CODECS))
     for kind in CODECS.values():

@@ -30,6 +30,7 @@ Shape = tuple[int, int, int]
 HEADER_BITS = 64
 MAX_SIDES = (1 << 16, 1 << 14, 1 << 14)
 MAX_VALUES = 1 << 28
+MADE = {"made": True}  # marks a field that a method of the codec fills, not a setting
 DTYPES = tuple(np.dtype(name) for name in ("uint8", "int8", "uint16", "int16"))
 
 

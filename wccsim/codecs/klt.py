@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from numba import njit
 
 from wccsim.codecs.base import (
+    MADE,
     Body,
     Codec,
     CodecCost,
@@ -114,7 +115,7 @@ class Klt(Codec):
     step: int | None = None
     block: int = 1
     streams: str = "tensor"
-    calibration: KltCalibration | None = None
+    calibration: KltCalibration | None = field(default=None, metadata=MADE)
 
     def __post_init__(self) -> None:
         check_integer(self.NAME, "bits", self.bits, 2, 12)
@@ -141,8 +142,9 @@ class Klt(Codec):
 
     def cost(self, shape: Shape, value_bits: int = 8) -> CodecCost:
         dimension = shape[0] * self.block**2
-        # The forward transform is counted; a layer that folds it into its weights saves it.
-        bops = Fraction(dimension * (8 * value_bits + value_bits))
+        # MACs of an 8-bit basis. The forward ones are counted; a layer that folds the basis into its
+        # weights saves them.
+        bops = Fraction(dimension * 8 * value_bits)
         basis_bits = 8 * dimension * dimension if self.calibration else 0
         table_bits = (1 << self.bits) * (MAX_LENGTH + LENGTH_BITS)
         return CodecCost(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
@@ -48,7 +48,7 @@ class Setting:
 def settings(name: str) -> list[Setting]:
     """The parameters of the codec `name`, with their defaults."""
     kind: Any = _kind(name)
-    return [Setting(f.name, f.default) for f in fields(kind) if f.default is not MISSING]
+    return [Setting(f.name, f.default) for f in fields(kind) if not f.metadata.get("made")]
 
 
 def codec(name: str, **parameters: Any) -> Codec:

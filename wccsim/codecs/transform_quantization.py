@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from wccsim.arith import Rounding, rounding_shift
 from wccsim.codecs.base import (
+    MADE,
     Body,
     Codec,
     CodecCost,
@@ -57,12 +58,12 @@ class TransformQuantization(Codec):
     """
 
     NAME: ClassVar[str] = "transform-quantization"
-    ABOUT: ClassVar[str] = "KLT of a weight matrix, blocks of their own depth (weights, not maps)"
+    ABOUT: ClassVar[str] = "KLT of weights (not maps), blocks of their own depth"
     SOURCE: ClassVar[str] = "Young, Zhe, Taubman, Girod, Transform Quantization, TPAMI 2021, arXiv 2009.01174"
 
     bits: Fraction | float | int = 4
     variant: str = "row"
-    input_covariance: bytes | None = None
+    input_covariance: bytes | None = field(default=None, metadata=MADE)
 
     def __post_init__(self) -> None:
         check_choice(self.NAME, "variant", self.variant, ("row", "column", "none"))
