@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "wccsim"
 # Lowest first. A module never imports one of its own floor: what two of them share stands lower.
 FLOORS = [
-    "errors",
+    "errors kernel_cache",
     "formats",
     "arith actions files progress quantise",
     "located parameters maps datapath.subbands",
@@ -23,7 +23,8 @@ FLOORS = [
     "datapath.wcc_layer datapath.measure datapath.dump compiling",
     "default_maps network.model cycles rtl.process",
     "rtl.synth rtl.export rtl.sets",
-    "rtl.cosim rtl.layers",
+    "rtl.cosim rtl.layers rtl.fault_cases rtl.fault_list rtl.fault_driver",
+    "rtl.faults",
     "counting.exact",
     "counting.macs analytic",
     "execute",
@@ -76,8 +77,13 @@ FLOORS = [
     "report.counts report.paper report.differences report.simulation report.costs",
     "report.count_text",
     "report.roofline_plot",
+    "bench.inputs bench.timing bench.machine",
+    "bench.peers bench.memory bench.stages",
+    "bench.layers bench.limits",
+    "bench.stack bench.scaling",
+    "bench.text",
     "cli",
-    "cli.simulate cli.networks cli.codecs cli.extract cli.compare cli.report cli.count cli.paper cli.diff cli.cost cli.validate",
+    "cli.simulate cli.networks cli.codecs cli.extract cli.compare cli.report cli.count cli.paper cli.diff cli.cost cli.bench cli.validate",
 ]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
 COUNTING_ONLY = ["analytic", "cost.run", "cost.vector", "validate"]

@@ -10,7 +10,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from wccsim.kernel_cache import ensure as _ensure_kernel_cache
+
+_ensure_kernel_cache(Path(__file__).parent)
 
 try:
     __version__ = version("wccsim")
@@ -19,6 +24,7 @@ except PackageNotFoundError:  # a bare checkout, never installed
 
 if TYPE_CHECKING:
     from wccsim.codecs.registry import codec as codec
+    from wccsim.datapath.fused import Workspace as Workspace
     from wccsim.datapath.layer import simulate_layer as simulate_layer
     from wccsim.datapath.wcc_layer import WCCLayer as WCCLayer
     from wccsim.errors import WccsimError as WccsimError
@@ -30,11 +36,21 @@ _HOME = {
     "WccsimError": "wccsim.errors",
     "bops": "wccsim.report.counts",
     "load_network": "wccsim.network.catalog",
+    "Workspace": "wccsim.datapath.fused",
     "simulate_layer": "wccsim.datapath.layer",
     "WCCLayer": "wccsim.datapath.wcc_layer",
 }
 
-__all__ = ["WCCLayer", "WccsimError", "__version__", "bops", "codec", "load_network", "simulate_layer"]
+__all__ = [
+    "WCCLayer",
+    "WccsimError",
+    "Workspace",
+    "__version__",
+    "bops",
+    "codec",
+    "load_network",
+    "simulate_layer",
+]
 
 
 def __getattr__(name: str) -> Any:

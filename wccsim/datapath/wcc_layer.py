@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ from wccsim.datapath.layer import LayerResult, run_plan
 from wccsim.datapath.plan import Plan, make_plan
 from wccsim.errors import WccsimError
 from wccsim.maps import read_npz, write_arrays
-from wccsim.parameters import WccParameters, padded
+from wccsim.parameters import WccParameters, padded, parse_keep
 
 FORMAT = "wccsim-layer"
 FORMAT_VERSION = 1
+WIDEST_CHECK = 1 << 24
 ARRAYS = ("weights", "weight_scale", "r1", "r2", "r3", "bias", "real_bias")
 OUT_HIGHEST = {"int8": 127, "uint8": 255}
 
@@ -236,7 +236,7 @@ def _from_members(members: dict[str, npt.NDArray[Any]]) -> WCCLayer:
 
 def _width_that_keeps(p: WccParameters) -> int:
     """A width at which a map of 2**levels rows keeps at least one position, for the check on loading."""
-    return int(1 / p.keep) + 1
+    return min(int(1 / p.keep) + 1, WIDEST_CHECK)
 
 
 def _vector(array: npt.NDArray[Any], name: str, dtype: Any, count: int) -> npt.NDArray[Any]:
@@ -272,7 +272,7 @@ def _parameters(given: Any) -> WccParameters:
     if not isinstance(given, dict) or set(given) != names:
         raise WccsimError("the header's parameters are not those of this version")
     try:
-        keep = Fraction(given["keep"])
+        keep = parse_keep(given["keep"])
         shifts = tuple(given["per_level_shift"])
         flags = [given[name] for name in ("bias", "relu", "out_unsigned")]
         if not all(isinstance(flag, bool) for flag in flags) or not isinstance(given["selection"], str):
