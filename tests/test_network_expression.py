@@ -73,6 +73,8 @@ def test_any_text_is_a_value_or_one_clear_line(text: str) -> None:
         "(" * 60 + "a" + ")" * 60,
         "a" * 121,
         "nope",
+        "1if a else b",
+        "'\\d' == word",
         "",
     ],
 )

@@ -386,11 +386,18 @@ REFUSED = {
         [integers("p", 0, 1, 0, 0, 0, 0, 0, 0)],
         r"understood: Pad \(n\)",
     ),
-    "weights": (helper.make_node("Conv", ["x", "x"], ["y"], "n"), [], "weights|inferred"),
+    "weights": (helper.make_node("Conv", ["x", "x"], ["y"], "n"), [], "understood: Conv|inferred"),
     "channels": (conv(), [weights("w", 2, 5, 1, 1)], "channels|inferred"),
     "kernel": (conv(), [weights("w", 2, 3, 99, 1)], "kernel extent 99|inferred|known"),
     "group": (conv(group=0), [weights("w", 2, 3, 1, 1)], "0|inferred"),
     "stride": (conv(strides=[0, 1]), [weights("w", 2, 3, 1, 1)], "below 1|inferred|known"),
+    "embedding": (
+        helper.make_node("Gather", ["w", "x"], ["y"], "n"),
+        [weights("w", 9, 5)],
+        "understood: Gather",
+    ),
+    "dangling": (helper.make_node("Relu", ["nowhere"], ["y"], "n"), [], "no known size|inferred"),
+    "opset": (helper.make_node("Conv", ["x"], ["y"], "n"), [], "understood: Conv|inferred"),
     "pads": (conv(pads=[-1, 0, 0, 0]), [weights("w", 2, 3, 1, 1)], "pads|inferred|known"),
 }
 
@@ -403,6 +410,39 @@ def test_what_cannot_be_counted_is_one_line(
         read(model([node], constants, [1, 3, 8, 8]), tmp_path)
     assert "\n" not in str(caught.value)
     assert "model.onnx: " in str(caught.value)
+
+
+def test_what_follows_an_unknown_size_is_never_dropped(tmp_path: Path) -> None:
+    """A second output that nothing describes, read by a convolution: an error, not a missing row."""
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["p", "indices"], "pool", kernel_shape=[2, 2]),
+        helper.make_node("Cast", ["indices"], ["i"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("Conv", ["i", "w"], ["y"], "last"),
+    ]
+    with pytest.raises(WccsimError, match=r"Cast \(node 'cast'\): input 'indices' is of no known size"):
+        read(model(nodes, [weights("w", 2, 3, 1, 1)], [1, 3, 8, 8]), tmp_path)
+
+
+@pytest.mark.parametrize("broken", ["name", "type", "data", "attribute"])
+def test_broken_fields_are_one_line_or_do_not_matter(tmp_path: Path, broken: str) -> None:
+    proto = model([conv(pads=[1, 1, 1, 1])], [weights("w", 2, 3, 3, 3)], [1, 3, 8, 8])
+    if broken == "type":
+        proto.graph.initializer[0].data_type = 65
+    if broken == "data":
+        proto.graph.initializer[0].raw_data = b"xx"
+    if broken == "attribute":
+        proto.graph.node[0].attribute[0].name = "group"
+    content = proto.SerializeToString()
+    if broken == "name":
+        content = content.replace(b"Conv", b"Co\xff\xfe")
+    (tmp_path / "m.onnx").write_bytes(content)
+    try:
+        network = load_network(tmp_path / "m.onnx")
+    except WccsimError as problem:
+        assert "\n" not in str(problem)
+    else:
+        assert broken in ("type", "data")
+        assert network.layers[-1].macs == 64 * 54
 
 
 def test_open_sizes_are_set_by_the_input_size(tmp_path: Path) -> None:

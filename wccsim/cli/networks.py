@@ -16,6 +16,8 @@ from wccsim.report.terminal import Cell, terminal_table
 
 LAYER_HEADERS = ("layer", "operator", "input\nCxHxW", "output\nCxHxW", "kernel", "groups", "MACs", "WCC")
 
+LEGEND = "WCC: can = --keep applies here; a number = kept as described; exempt = keeps its bits, no WCC"
+
 
 def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Shipped names, then whatever files the shell finds."""
@@ -99,6 +101,7 @@ def show(network: str, input_size: str | None, everything: bool, allow_unsupport
     align = ["left", "left", "right", "right", "left", "right", "right", "left"]
     rows = [_row(layer) for layer in shown]
     click.echo(terminal_table(LAYER_HEADERS, rows, total=total, align=align), nl=False)  # type: ignore[arg-type]
+    click.echo(LEGEND)
     if loaded.unsupported:
         click.echo(f"Not understood, and not counted: {', '.join(loaded.unsupported)}")
 

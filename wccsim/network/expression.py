@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
@@ -130,8 +131,10 @@ def evaluate(text: str, values: Mapping[str, Value], place: Place) -> Scalar:
     if len(text) > MAX_LENGTH:
         raise WccsimError(f"an expression of {len(text)} characters; allowed: {MAX_LENGTH}", place)
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Python only warns of `1if a`; here it is refused
+            tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, Warning, ValueError, MemoryError, RecursionError):
         fail("cannot be read")
 
     def number(node: ast.expr) -> int:

@@ -16,6 +16,10 @@ MAX_NAME = 150
 AUTO_PAD = {"SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": "valid"}
 
 
+class NotUnderstood(WccsimError):
+    """An operator that is understood, used in a way that is not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Map:
     """A feature map: the layer that makes it, its dimensions, and its width where stated."""
@@ -55,7 +59,7 @@ class Build:
     def source(self, node: Node, index: int = 0) -> Map:
         """The map at input `index`."""
         if index >= len(node.inputs) or node.inputs[index] not in self.maps:
-            raise WccsimError(f"input {index} is no feature map; that is not understood")
+            raise NotUnderstood(f"input {index} is no feature map")
         return self.maps[node.inputs[index]]
 
     def view(self, given: Map, wanted: Shape) -> Layer:
@@ -87,7 +91,7 @@ class Build:
     def weights(self, node: Node, index: int) -> Constant:
         found = self.known(node, index)
         if found is None or len(found.dims) < 2 or min(found.dims) < 1:
-            raise WccsimError(f"input {index} (the weights) is no constant of known size")
+            raise NotUnderstood(f"input {index} (the weights) is no constant of known size")
         return found
 
     def window(self, node: Node, kernel: tuple[int, ...]) -> Window:

@@ -12,7 +12,7 @@ from pathlib import Path
 from wccsim.errors import WccsimError
 from wccsim.network import shapes
 from wccsim.network.model import Layer, Network
-from wccsim.network.onnx_build import Build, Map
+from wccsim.network.onnx_build import Build, Map, NotUnderstood
 from wccsim.network.onnx_graph import Constant, Node, constant, load, shape_of
 from wccsim.network.onnx_operators import READERS
 
@@ -65,22 +65,33 @@ def _walk(build: Build, path: str) -> None:
 
 
 def _node(build: Build, node: Node) -> None:
-    if not node.outputs:
-        return
-    reads_map = any(name in build.maps for name in node.inputs)
-    if node.op in ("Constant", "Shape", "Size") or not reads_map:
+    maps, constants = build.maps, build.graph.constants
+    for name in node.inputs:
+        if name and name not in maps and name not in constants and node.op not in ("Shape", "Size"):
+            raise WccsimError(f"input {name!r} is of no known size")
+    if node.op in ("Constant", "Shape", "Size") or not any(name in maps for name in node.inputs):
         _constant(build, node)
-    elif node.op in QUANTISERS:
+    elif node.op in QUANTISERS and node.inputs[0] in maps:
         _quantise(build, node)
     elif node.op in RENAMES:
-        build.maps[node.outputs[0]] = build.source(node)
+        maps[node.outputs[0]] = build.source(node)
     else:
-        layer = READERS[node.op](build, node) if node.op in READERS else None
+        layer = _layer(build, node)
         if layer is None:
             _not_understood(build, node)
         else:
             dims = build.dims(node.outputs[0], f"output {node.outputs[0]!r}")
-            build.maps[node.outputs[0]] = Map(layer, dims, build.graph.bits.get(node.outputs[0]))
+            maps[node.outputs[0]] = Map(layer, dims, build.graph.bits.get(node.outputs[0]))
+
+
+def _layer(build: Build, node: Node) -> Layer | None:
+    """The layer of an operator; None where the operator, or this use of it, is not understood."""
+    if node.op not in READERS or not node.outputs:
+        return None
+    try:
+        return READERS[node.op](build, node)
+    except NotUnderstood:
+        return None
 
 
 def _constant(build: Build, node: Node) -> None:
