@@ -144,6 +144,18 @@ def test_paper_prints_and_writes(tmp_path: Path) -> None:
     assert json.loads(run("paper", "--json", "-").stdout)["inputs_sha256"]["table3.csv"]
 
 
+def test_the_audit_as_parquet_equals_its_csv(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    names = {kind: str(tmp_path / f"x.{kind}") for kind in ("csv", "parquet")}
+    assert (
+        run("paper", *[text for kind, name in names.items() for text in (f"--{kind}", name)]).exit_code == 0
+    )
+    from_csv, from_parquet = pandas.read_csv(names["csv"]), pandas.read_parquet(names["parquet"])
+    assert from_csv.computed.tolist() == from_parquet.computed.astype(float).tolist()
+    assert from_csv.row.tolist() == from_parquet.row.tolist()
+
+
 def test_diff_tells_what_keep_changed(tmp_path: Path) -> None:
     a, b = str(tmp_path / "a.csv"), str(tmp_path / "b.csv")
     run("bops", "mobilenetv2", *SMALL, "--csv", a)

@@ -1,6 +1,8 @@
 """Counting: the laws of totals and traffic, other tools' counts, and the paper's example."""
 
 import csv
+import doctest
+import re
 from dataclasses import replace
 from decimal import Decimal, getcontext
 from fractions import Fraction
@@ -358,6 +360,16 @@ def test_a_data_frame_has_the_columns_of_the_csv_and_does_not_wrap() -> None:
     assert (by_kernel[1], by_kernel[3]) == (18_022_413_312, 1_056_190_968)  # the totals of Table 3
     huge = wccsim.bops("mobilenetv2", weight_bits=64, act_bits=64, input_size=(4096, 65536))
     assert sum(huge.bops) == sum(huge.macs.astype(object)) * 64 * 64
+
+
+def test_the_examples_for_python_run() -> None:
+    import wccsim.report.counts
+
+    done = doctest.testmod(wccsim.report.counts)
+    assert done.attempted > 1 and done.failed == 0
+    page = (Path(__file__).parent.parent / "docs" / "counting.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    exec(block, {})
 
 
 def test_actions_under_a_rice_coded_index_are_not_guessed() -> None:

@@ -23,7 +23,13 @@ EXCLUSIVE = "only one of --csv, --json and --parquet can go to standard output"
 @click.option("--weight-bits", type=int, metavar="N", help="Weight width, on all layers not exempt.")
 @click.option("--act-bits", type=int, metavar="N", help="Activation width, on all layers not exempt.")
 @click.option("--exempt-bits", type=int, metavar="N", help="Width of the exempt layers, in place of theirs.")
-@click.option("--keep", metavar="FRACTION|PERCENT", help="Kept part of WCC layers: 0.25, 1/4 or 25%.")
+@click.option(
+    "--keep",
+    "--shrinkage",
+    "keep",
+    metavar="FRACTION|PERCENT",
+    help="Kept part of WCC layers: 0.25, 1/4 or 25%. (The paper calls it shrinkage.)",
+)
 @click.option("--levels", type=int, metavar="L", help="Haar levels of WCC layers, 1 to 5.")
 @click.option("--counting", type=click.Choice(COUNTINGS), default="true", show_default=True)
 @click.option("--definition", type=click.Choice(DEFINITIONS), default="mac", show_default=True)
@@ -47,7 +53,9 @@ EXCLUSIVE = "only one of --csv, --json and --parquet can go to standard output"
 @click.option("--allow-unsupported", is_flag=True, help="List operators not understood, do not refuse them.")
 @click.option("--csv", "csv_path", metavar="PATH", help='Write CSV to PATH, "-" for standard output.')
 @click.option("--json", "json_path", metavar="PATH", help='Write JSON to PATH, "-" for standard output.')
-@click.option("--parquet", "parquet_path", metavar="PATH", help="Write Parquet to PATH.")
+@click.option(
+    "--parquet", "parquet_path", metavar="PATH", help='Write Parquet to PATH, "-" for standard output.'
+)
 def bops(
     network: str,
     stages: bool,

@@ -35,11 +35,13 @@ def contradictions() -> tuple[str, ...]:
         _transform_is_not_free(),
         _first_and_last(),
         _table2_bits(),
+        _last_digits(),
         _voc_rows_exclude_each_other(),
         _two_networks_two_rules(),
         _padding_is_not_counted(),
         _published_code_swaps_the_padding(),
         _pooled_map(),
+        _published_code(),
     )
 
 
@@ -147,6 +149,18 @@ def _table2_bits() -> str:
     )
 
 
+def _last_digits() -> str:
+    shown = []
+    for name in ("8/8", "8/8 WCC 50%"):
+        setting = next(s for s in settings("monodepth2") if s.row == name)
+        shown.append(f"{float(bops_giga(setting)):.3f} is printed {setting.printed}")
+    return (
+        "The last digits follow two rules: Tables 1 and 2 truncate; of the monodepth2 rows those without "
+        "WCC are "
+        f"rounded ({shown[0]}) and those with it truncated ({shown[1]})."
+    )
+
+
 def _voc_rows_exclude_each_other() -> str:
     low8, high8 = compressible_window("Table 1 VOC", 8)
     low4, high4 = compressible_window("Table 1 VOC", 4)
@@ -220,6 +234,16 @@ def _pooled_map() -> str:
     return (
         f"On the 1x1 map of image pooling the code transforms {one} padded positions and keeps "
         f"{one // 8} at 12.5%; the tables count one position."
+    )
+
+
+def _published_code() -> str:
+    return (
+        "Read in the published code, not recomputed here: it adds a bias to the kept coefficients and "
+        "not to every "
+        "pixel; it normalises the weights before quantising and leaves the scale to the next batch "
+        "normalisation; "
+        "its plain quantised layers clamp activations from above only, though some inputs are signed."
     )
 
 

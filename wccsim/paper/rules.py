@@ -29,19 +29,30 @@ class TableRule:
     """network: shipped name. exempt: what the row does with the layers the text calls unmodified.
 
     other_act_bits: activation width of the convolutions outside WCC in a WCC row; None: the row's.
+    inferred: what no text states and the printed rows suggest.
     """
 
     network: str
     exempt: Literal["left out", "at 32/32", "as the rest"]
     other_act_bits: int | None = None
+    inferred: str = ""
 
 
 RULES = {
     "Table 1 Cityscapes": TableRule("deeplabv3plus_mobilenetv2", "left out"),
     "Table 1 VOC": TableRule("deeplabv3plus_mobilenetv2_voc", "left out"),
-    "Table 2": TableRule("bts_resnext50", "as the rest", other_act_bits=4),
+    "Table 2": TableRule(
+        "bts_resnext50",
+        "as the rest",
+        other_act_bits=4,
+        inferred="that width, and that '25%-50%' and '2-4' mean the low value on inputs of 44 rows and more",
+    ),
     "monodepth2": TableRule("monodepth2_mobilenetv2", "at 32/32"),
-    "EfficientDet": TableRule("tf_efficientdet_d1", "at 32/32"),
+    "EfficientDet": TableRule(
+        "tf_efficientdet_d1",
+        "at 32/32",
+        inferred="that the resampling to P6 is quantised but does not use WCC",
+    ),
 }
 
 
@@ -51,6 +62,8 @@ def rule_text(table: str) -> str:
     text = f"{rule.network}; first, last and other unmodified layers {rule.exempt}"
     if rule.other_act_bits:
         text += f"; in WCC rows every other convolution at 8/{rule.other_act_bits}"
+    if rule.inferred:
+        text += f". Inferred from the rows, stated nowhere: {rule.inferred}"
     return text
 
 

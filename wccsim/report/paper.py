@@ -38,7 +38,7 @@ def paper_report() -> Report:
         ],
         Provenance("paper", _inputs(), PUBLISHED.as_settings(), definitions=PUBLISHED.definitions()),
         {f"{table}: equal as printed": _score(rows, table) for table in _tables(rows)},
-        [*_size_lines(), *contradictions()],
+        [*(f"{table}: {rule_text(table)}" for table in RULES), *_size_lines(), *contradictions()],
     )
 
 
