@@ -112,7 +112,7 @@ def test_outputs_use_every_code_and_saturate_a_little():
     assert len(np.unique(found.out)) == 256
     for values, low, high in ((expected.q, -127, 127), (expected.out, -128, 127)):
         saturated = np.mean((values == low) | (values == high))
-        assert 0 < saturated < 0.1
+        assert 0 < saturated < 0.2
     assert 0 < np.mean(np.abs(expected.y) == 32767) < 0.1
 
 

@@ -1,0 +1,174 @@
+"""`wccsim bench`: the simulator beside its peers, layer by layer, and each stage beside its bound."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+
+_keep = click.option("--keep", default="25%", show_default=True, help="Kept part of the positions.")
+_levels = click.option("--levels", type=int, default=3, show_default=True, help="Haar levels, 1 to 5.")
+_threads = click.option("--threads", type=int, help="Threads of every contender; default: all.")
+_rounds = click.option(
+    "--rounds", type=click.IntRange(1), default=5, show_default=True, help="Rounds of calls."
+)
+_plot = click.option("--plot", metavar="FILE", help="Write a plot (.png, .svg, .pdf); needs matplotlib.")
+
+
+@click.group()
+def bench() -> None:
+    """Measure the simulator against its peers, in one run, calls taken in turn.
+
+    The peers, PyTorch and ONNX Runtime, come with the extra `bench`; one that is missing is named as not run.
+
+    \b
+    Examples:
+      wccsim bench layers
+      wccsim bench stack deeplabv3plus_mobilenetv2 --keep 25%
+      wccsim bench limits --plot roofline.png
+      wccsim bench scaling --plot scaling.png
+    """
+
+
+def _parameters(asked: dict[str, Any]) -> Any:
+    from wccsim.parameters import WccParameters, parse_keep
+
+    return WccParameters(keep=parse_keep(asked["keep"]), levels=asked["levels"], bias=True)
+
+
+def _thread_count(asked: dict[str, Any]) -> int:
+    from wccsim.datapath.fused import thread_count
+
+    return thread_count(asked["threads"])
+
+
+@bench.command()
+@_keep
+@_levels
+@_threads
+@_rounds
+@click.option("--no-peers", is_flag=True, help="Time only wccsim.")
+def layers(**asked: Any) -> None:
+    """Five 1x1 layers: every path, ONNX Runtime's dense convolution, the published layer in PyTorch.
+
+    \b
+    Example:
+      wccsim bench layers --rounds 5
+    """
+    from wccsim.bench.layers import LAYERS, jobs, measure
+    from wccsim.bench.text import layers_text
+    from wccsim.compiling import compile_notice
+    from wccsim.progress import progress
+
+    threads = _thread_count(asked)
+    rows, not_run = [], []
+    with compile_notice():
+        for one in progress(jobs(_parameters(asked)), len(LAYERS), "layers"):
+            measured, absent = measure(one, threads, asked["rounds"], peers=not asked["no_peers"])
+            rows.append(measured)
+            not_run += absent
+    click.echo(layers_text(rows, not_run, threads), nl=False)
+
+
+@bench.command()
+@click.argument("network")
+@_keep
+@_levels
+@_threads
+@click.option("--rounds", type=click.IntRange(1), default=2, show_default=True, help="Rounds of calls.")
+@click.option("--input", "size", default="1024x2048", show_default=True, help="HEIGHTxWIDTH of the image.")
+@click.option("--weights", metavar="NPZ", help="int8 [O, C] by layer name; the others are random.")
+def stack(**asked: Any) -> None:
+    """Every dense 1x1 convolution of NETWORK, bit-exactly, beside ONNX Runtime's dense int8 layers.
+
+    \b
+    Examples:
+      wccsim bench stack deeplabv3plus_mobilenetv2 --keep 25%
+      wccsim bench stack mobilenetv2 --input 224x224 --rounds 1
+    """
+    from wccsim.bench.stack import read_weights, run_stack
+    from wccsim.bench.text import stack_text
+    from wccsim.compiling import compile_notice
+    from wccsim.network.catalog import load_network
+    from wccsim.progress import progress
+
+    size = _size(asked["size"])
+    network = load_network(asked["network"], input_size=size)
+    weights = read_weights(Path(asked["weights"])) if asked["weights"] else {}
+    threads = _thread_count(asked)
+    with compile_notice():
+        found, count, not_run = run_stack(network, _parameters(asked), threads, asked["rounds"], weights)
+        rows = list(progress(found, count, network.name))
+    title = f"{network.name} at {size[0]}x{size[1]}, keep {asked['keep']}, L = {asked['levels']}"
+    click.echo(stack_text(title, rows, not_run, threads), nl=False)
+
+
+def _size(given: str) -> tuple[int, int]:
+    from wccsim.errors import WccsimError
+
+    height, by, width = given.partition("x")
+    if not (by and height.isdecimal() and width.isdecimal()):
+        raise WccsimError(f"--input is {given!r}; allowed: HEIGHTxWIDTH, such as 1024x2048")
+    return int(height), int(width)
+
+
+@bench.command()
+@_keep
+@_levels
+@_plot
+def limits(**asked: Any) -> None:
+    """Each stage alone: bytes over measured bandwidth, operations over measured peak, one thread.
+
+    \b
+    Example:
+      wccsim bench limits --plot roofline.png
+    """
+    from wccsim.bench import limits as measured
+    from wccsim.bench.layers import LAYERS, jobs
+    from wccsim.bench.stages import stage_costs
+    from wccsim.bench.text import limits_text
+    from wccsim.compiling import compile_notice
+    from wccsim.progress import progress
+
+    with compile_notice():
+        peaks = measured.measure_peaks()
+        rows = [
+            (one.label, limit)
+            for one in progress(jobs(_parameters(asked)), len(LAYERS), "layers")
+            for limit in measured.limits(stage_costs(one), peaks, one.plan.channels)
+        ]
+    if asked["plot"]:
+        measured.roofline_plot(rows, peaks, Path(asked["plot"]))
+    click.echo(limits_text(rows, peaks), nl=False)
+
+
+@bench.command()
+@_keep
+@_levels
+@_threads
+@_rounds
+@_plot
+def scaling(**asked: Any) -> None:
+    """Time against pixels and against input channels.
+
+    \b
+    Example:
+      wccsim bench scaling --plot scaling.png
+    """
+    from wccsim.bench.scaling import CHANNELS, HEIGHTS, points, scaling_plot
+    from wccsim.compiling import compile_notice
+    from wccsim.progress import progress
+    from wccsim.report.terminal import terminal_table
+
+    threads = _thread_count(asked)
+    with compile_notice():
+        measured = points(_parameters(asked), threads, asked["rounds"])
+        found = list(progress(measured, len(HEIGHTS) + len(CHANNELS), "sizes"))
+    if asked["plot"]:
+        scaling_plot(found, Path(asked["plot"]))
+    rows: list[list[str | int | float | Fraction | None]] = [
+        [p.axis, p.size, f"{p.seconds * 1e3:.2f}", f"{p.seconds / p.size * 1e9:.2f}"] for p in found
+    ]
+    click.echo(terminal_table(["grows", "size", "ms", "ns per unit"], rows), nl=False)
