@@ -2,14 +2,31 @@
 
 It follows docs/datapath.md section by section, value by value, shares no code with `wccsim` beyond
 the dataclass and the enumeration that hold the counts, and adds one to a count for each operation
-it does. Arrays are nested lists. Speed is not a goal.
+it does. Arrays are nested lists. Speed is not a goal. The transform is in reference_haar.py, score,
+selection and index memory in reference_select.py.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from reference_haar import forward, gain, inverse, pad, place, word_bits
+from reference_select import encode_index, score_bits, scores, select_binned, select_exact, to_bytes
+
 from wccsim.actions import ActionCounts, Stage
+
+__all__ = [
+    "Layer",
+    "Outcome",
+    "encode_index",
+    "forward",
+    "inverse",
+    "pad",
+    "place",
+    "run",
+    "scores",
+    "to_bytes",
+]
 
 
 @dataclass(frozen=True)
@@ -66,275 +83,6 @@ class Tally:
         return {stage: ActionCounts(**counter) for stage, counter in self.stages.items()}
 
 
-def ceil_log2(count):
-    bits = 0
-    while (1 << bits) < count:
-        bits += 1
-    return bits
-
-
-# Section 1: padding.
-
-
-def pad(channel, levels):
-    """[H][W] to [HP][WP], zeros right and bottom."""
-    step = 1 << levels
-    height, width = len(channel), len(channel[0])
-    padded_height = (height + step - 1) // step * step
-    padded_width = (width + step - 1) // step * step
-    rows = [list(row) + [0] * (padded_width - width) for row in channel]
-    return rows + [[0] * padded_width for _ in range(padded_height - height)]
-
-
-# Section 2: Haar, forward.
-
-
-def half(total, haar, tally):
-    """`total` / 2 in the rounding of an orthonormal variant."""
-    tally["shifts"] += 1
-    if haar == "orthonormal_floor":
-        return total >> 1
-    tally["adds"] += 1
-    if haar == "orthonormal_half_up":
-        return (total + 1) >> 1
-    quotient, rest = divmod(total, 2)
-    return quotient + 1 if rest and quotient % 2 else quotient
-
-
-def butterfly(a, b, c, d, tally):
-    """The 4x4 Hadamard of a 2x2 block: eight additions."""
-    top, bottom, left, right = a + b, c + d, a - b, c - d
-    tally["adds"] += 4
-    tally["adds"] += 4
-    return top + bottom, top - bottom, left + right, left - right
-
-
-def lift(first, second, tally):
-    """S-transform of a pair: (floor of the mean, difference)."""
-    difference = first - second
-    mean = second + (difference >> 1)
-    tally["adds"] += 2
-    tally["shifts"] += 1
-    return mean, difference
-
-
-def forward_block(a, b, c, d, haar, tally):
-    """(LL, LH, HL, HH) of the block a b / c d."""
-    if haar == "lifting":
-        mean_top, difference_top = lift(a, b, tally)
-        mean_bottom, difference_bottom = lift(c, d, tally)
-        ll, lh = lift(mean_top, mean_bottom, tally)
-        hl, hh = lift(difference_top, difference_bottom, tally)
-        return ll, lh, hl, hh
-    bands = butterfly(a, b, c, d, tally)
-    if haar.startswith("orthonormal"):
-        bands = tuple(half(band, haar, tally) for band in bands)
-    return bands
-
-
-def word_bits(layer, level):
-    """Width of a coefficient of `level`."""
-    if layer.haar == "exact":
-        return layer.in_bits + 2 * level
-    return layer.in_bits + (level if layer.haar.startswith("orthonormal") else 2)
-
-
-def forward(channel, layer, tally):
-    """[HP][WP] to the Mallat layout [HP][WP]."""
-    image = [list(row) for row in channel]
-    word = word_bits(layer, layer.levels)
-    height, width = len(image), len(image[0])
-    for level in range(1, layer.levels + 1):
-        source = [row[:width] for row in image[:height]]
-        for i in range(height // 2):
-            for j in range(width // 2):
-                block = (
-                    source[2 * i][2 * j],
-                    source[2 * i][2 * j + 1],
-                    source[2 * i + 1][2 * j],
-                    source[2 * i + 1][2 * j + 1],
-                )
-                if level > 1:
-                    tally["coefficient_read_bits"] += 4 * word
-                bands = forward_block(*block, layer.haar, tally)
-                tally["coefficient_write_bits"] += 4 * word
-                image[i][j] = bands[0]
-                image[i][width // 2 + j] = bands[1]
-                image[height // 2 + i][j] = bands[2]
-                image[height // 2 + i][width // 2 + j] = bands[3]
-        height, width = height // 2, width // 2
-    return image
-
-
-def place(row, column, padded_height, padded_width, levels):
-    """(level, band) of a position of the Mallat layout."""
-    for level in range(1, levels + 1):
-        below, right = row >= padded_height >> level, column >= padded_width >> level
-        if below or right:
-            return level, ("LL", "LH", "HL", "HH")[2 * below + right]
-    return levels, "LL"
-
-
-def gain(layer, level, band):
-    """g: a coefficient is the orthonormal one times 2**g."""
-    if layer.haar == "exact":
-        return level
-    if layer.haar.startswith("orthonormal"):
-        return 0
-    return {"LL": -level, "LH": 1 - level, "HL": 1 - level, "HH": 2 - level}[band]
-
-
-# Section 3: score and selection.
-
-
-def greatest_gain(layer):
-    return layer.levels if layer.haar == "exact" else 0 if layer.haar.startswith("orthonormal") else 1
-
-
-def score_bits(layer, channels):
-    aligned = {"exact": 2 * layer.levels, "lifting": layer.levels + 1}.get(layer.haar, layer.levels)
-    word = layer.in_bits + aligned
-    if layer.score == "l2":
-        return 2 * (word - 1) + ceil_log2(channels) + 1
-    return word + (ceil_log2(channels) if layer.score == "l1" else 0)
-
-
-def scores(coefficients, places, layer, tally):
-    """The joint score of every position."""
-    word, total_bits = word_bits(layer, layer.levels), score_bits(layer, len(coefficients))
-    energy = []
-    for position, (level, band) in enumerate(places):
-        align = greatest_gain(layer) - gain(layer, level, band)
-        total = 0
-        for channel in coefficients:
-            value = channel[position]
-            tally["coefficient_read_bits"] += word
-            if align:
-                value <<= align
-                tally["shifts"] += 1
-            if layer.score == "l2":
-                total += value * value
-                tally["multiplies"] += 1
-                tally["adds"] += 1
-                continue
-            magnitude = -value if value < 0 else value
-            tally["compares"] += 1
-            if layer.score == "l1":
-                total += magnitude
-                tally["adds"] += 1
-            else:
-                total = magnitude if magnitude > total else total
-                tally["compares"] += 1
-        assert total < 1 << total_bits
-        energy.append(total)
-        tally["score_write_bits"] += total_bits
-    return energy
-
-
-def select_exact(energy, k, bits, tally):
-    """MSD radix select with 8-bit digits, as hardware does it: kept flags, ties to the lowest index."""
-    passes = (bits + 7) // 8
-    prefix, need = 0, k
-    for digit in reversed(range(passes)):
-        bins = [0] * 256
-        for value in energy:
-            tally["score_read_bits"] += bits
-            tally["compares"] += 1
-            if value >> 8 * (digit + 1) == prefix:
-                bins[value >> 8 * digit & 255] += 1
-        chosen = None
-        for symbol in reversed(range(256)):
-            tally["adds"] += 1
-            if chosen is None and need <= bins[symbol]:
-                chosen = symbol
-            elif chosen is None:
-                need -= bins[symbol]
-        prefix = prefix << 8 | chosen
-    kept = []
-    for value in energy:  # `prefix` is now the k-th greatest score, `need` how many equal to it fit
-        tally["score_read_bits"] += bits
-        tally["compares"] += 1
-        kept.append(value > prefix or (value == prefix and need > 0))
-        need -= value == prefix
-    return kept
-
-
-def bin_of(value, mantissa_bits):
-    """Leading-one exponent and the bits after it; 0 for 0."""
-    if value == 0:
-        return 0
-    exponent = value.bit_length() - 1
-    mantissa = (value << mantissa_bits >> exponent) - (1 << mantissa_bits)
-    return (exponent + 1) << mantissa_bits | mantissa
-
-
-def select_binned(energy, k, mantissa_bits, bits, tally):
-    """One histogram pass, one raster pass."""
-    bins = Counter()
-    for value in energy:
-        tally["score_read_bits"] += bits
-        tally["compares"] += 1
-        bins[bin_of(value, mantissa_bits)] += 1
-    need, boundary = k, None
-    for exponent_and_mantissa in reversed(range(64 << mantissa_bits)):
-        tally["adds"] += 1
-        if boundary is None and need <= bins[exponent_and_mantissa]:
-            boundary = exponent_and_mantissa
-        elif boundary is None:
-            need -= bins[exponent_and_mantissa]
-    kept = []
-    for value in energy:
-        tally["score_read_bits"] += bits
-        tally["compares"] += 1
-        key = bin_of(value, mantissa_bits)
-        kept.append(key > boundary or (key == boundary and need > 0))
-        need -= key == boundary
-    return kept
-
-
-# Section 4: index memory. A stream is a list of bits; bit i of the stream is bit i % 8 of byte i // 8.
-
-
-def number(value, bits):
-    """`value` as `bits` bits, the lowest first."""
-    return [value >> i & 1 for i in range(bits)]
-
-
-def to_bytes(stream):
-    return bytes(
-        sum(bit << i for i, bit in enumerate(stream[start : start + 8])) for start in range(0, len(stream), 8)
-    )
-
-
-def rice(flags, complement, parameter):
-    """Gaps between set flags (the last gap reaches the end) in Rice code."""
-    stream, gap = [complement, *number(parameter, 3)], 0
-    for flag in [*(flag ^ complement for flag in flags), None]:
-        if flag == 0:
-            gap += 1
-        elif flag == 1 or gap:
-            stream += [1] * (gap >> parameter) + [0] + number(gap, parameter)
-            gap = 0
-    return stream
-
-
-def encode_index(kept, places, layer):
-    """The stream of bits of the index memory."""
-    if layer.index == "bitmap":
-        return [int(flag) for flag in kept]
-    if layer.index == "list":
-        width = ceil_log2(len(kept))
-        return [bit for i, flag in enumerate(kept) if flag for bit in number(i, width)]
-    bands = [(layer.levels, "LL")]
-    bands += [(level, band) for level in range(layer.levels, 0, -1) for band in ("LH", "HL", "HH")]
-    stream = []
-    for band in bands:
-        flags = [int(flag) for flag, where in zip(kept, places, strict=True) if where == band]
-        choices = [rice(flags, complement, parameter) for complement in (0, 1) for parameter in range(8)]
-        stream += min(choices, key=len)  # the first of the shortest
-    return stream
-
-
 # Section 5: requantisers.
 
 
@@ -372,74 +120,6 @@ def double_rounding(value, multiplier, shift):
 def pair_of(pairs, channel):
     """(M, s) of an output channel."""
     return pairs[channel] if isinstance(pairs[0], (tuple, list)) else pairs
-
-
-# Section 7: inverse.
-
-
-def inverse_block(a, lh, hl, hh, level, layer, tally):
-    """The 2x2 block of level `level` - 1."""
-    if layer.haar == "lifting":
-
-        def unlift(mean, difference):
-            tally["adds"] += 2
-            tally["shifts"] += 1
-            second = mean - (difference >> 1)
-            return second + difference, second
-
-        mean_top, mean_bottom = unlift(a, lh)
-        difference_top, difference_bottom = unlift(hl, hh)
-        return *unlift(mean_top, difference_top), *unlift(mean_bottom, difference_bottom)
-    if layer.haar == "exact" and level < layer.levels:
-        lh, hl, hh = (word << (layer.levels - level) for word in (lh, hl, hh))
-        tally["shifts"] += 3
-    a, b, c, d = butterfly(a, lh, hl, hh, tally)
-    if layer.haar.startswith("orthonormal"):
-        a, b, c, d = (half(value, layer.haar, tally) for value in (a, b, c, d))
-    return a, b, c, d
-
-
-def inverse_growth(layer):
-    """Bits that the inverse adds to YW, without bias."""
-    if layer.haar == "exact":
-        return 2 if layer.levels == 1 else layer.levels + 2
-    if layer.haar == "lifting":
-        return 2 if layer.levels <= 2 else 3
-    return 1 if layer.levels == 1 else 2
-
-
-def inverse(image, bias, layer, tally):
-    """Mallat layout of words to pixels, [HP][WP]."""
-    image = [list(row) for row in image]
-    height, width = len(image) >> layer.levels, len(image[0]) >> layer.levels
-    word = layer.yw + inverse_growth(layer) + (layer.bias is not None)
-    if layer.bias is not None:
-        for row in image[:height]:
-            for j in range(width):
-                row[j] += bias
-                tally["adds"] += 1
-    for level in range(layer.levels, 0, -1):
-        source = [row[: 2 * width] for row in image[: 2 * height]]
-        for i in range(height):
-            for j in range(width):
-                if level < layer.levels:
-                    tally["wavelet_read_bits"] += word
-                block = inverse_block(
-                    source[i][j],
-                    source[i][width + j],
-                    source[height + i][j],
-                    source[height + i][width + j],
-                    level,
-                    layer,
-                    tally,
-                )
-                if level > 1:
-                    tally["wavelet_write_bits"] += 4 * word
-                assert all(-(1 << (word - 1)) <= value < 1 << (word - 1) for value in block)
-                image[2 * i][2 * j], image[2 * i][2 * j + 1] = block[:2]
-                image[2 * i + 1][2 * j], image[2 * i + 1][2 * j + 1] = block[2:]
-        height, width = 2 * height, 2 * width
-    return image
 
 
 # The whole layer.

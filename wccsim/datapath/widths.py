@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wccsim.datapath.haar import inverse
+from wccsim.datapath.layer import LayerResult
 from wccsim.datapath.plain import CHUNK_WORDS, alignment_shifts
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.subbands import subbands
@@ -30,22 +31,31 @@ def signed_bits(low: int, high: int) -> int:
     return max((~low if low < 0 else low).bit_length(), (~high if high < 0 else high).bit_length()) + 1
 
 
-def widths(
-    plan: Plan,
-    x: npt.NDArray[Any],
-    coefficients: npt.NDArray[np.int32],
-    energy: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int64],
-    q: npt.NDArray[np.int8],
-    acc: npt.NDArray[np.int32],
-    y: npt.NDArray[np.int32],
-    out: npt.NDArray[Any],
-) -> tuple[SignalWidth, ...]:
-    """The table of one image's run; arrays as in `LayerResult`."""
+def widths(plan: Plan, x: npt.NDArray[Any], result: LayerResult) -> tuple[SignalWidth, ...]:
+    """The table of a run on one image x that kept all its arrays."""
     p = plan.parameters
-    layout = coefficients.reshape(-1, plan.padded_height, plan.padded_width)
+    assert result.q is not None and result.acc is not None and result.y is not None
+    return (
+        _row("input x", p.in_bits, x),
+        *_coefficient_rows(plan, result),
+        _unsigned_row(f"score ({p.score}, unsigned)", p.score_bits(plan.channels), result.energy),
+        _row("kept coefficient q", p.act_bits, result.q),
+        _row("accumulator", p.accumulator_bits(plan.channels), result.acc),
+        _row("wavelet word y", p.wavelet_bits, result.y),
+        _inverse_row(plan, result.y, result.indices),
+        _unsigned_row("output (unsigned)", 8, result.out)
+        if p.out_unsigned
+        else _row("output", 8, result.out),
+    )
+
+
+def _coefficient_rows(plan: Plan, result: LayerResult) -> list[SignalWidth]:
+    """One row a level, and one for the words on the common grid of the score."""
+    p = plan.parameters
+    assert result.coefficients is not None
+    layout = result.coefficients.reshape(-1, plan.padded_height, plan.padded_width)
     bands = subbands(plan.padded_height, plan.padded_width, p.levels)
-    rows = [_row("input x", p.in_bits, x)]
+    rows = []
     for level in range(1, p.levels + 1):
         seen = [layout[(slice(None), *band.rectangle)] for band in bands if band.level == level]
         rows.append(_row(f"coefficient, level {level}", p.coefficient_bits(level), *seen))
@@ -53,26 +63,12 @@ def widths(
         layout[(slice(None), *band.rectangle)] << shift
         for band, shift in zip(bands, alignment_shifts(plan).tolist(), strict=True)
     ]
-    rows.append(_row("aligned coefficient", p.aligned_bits(), *aligned))
-    score = int(energy.max())
-    rows.append(
-        SignalWidth(
-            f"score ({p.score}, unsigned)",
-            p.score_bits(plan.channels),
-            int(energy.min()),
-            score,
-            max(1, score.bit_length()),
-        )
-    )
-    rows.append(_row("kept coefficient q", p.act_bits, q))
-    rows.append(_row("accumulator", p.accumulator_bits(plan.channels), acc))
-    rows.append(_row("wavelet word y", p.wavelet_bits, y))
-    rows.append(_inverse_row(plan, y, indices))
-    unsigned = p.out_unsigned
-    last = _row("output", p.out_format().bits + unsigned, out)
-    if unsigned:
-        last = SignalWidth("output (unsigned)", 8, last.lowest, last.highest, max(1, last.seen_bits - 1))
-    return (*rows, last)
+    return [*rows, _row("aligned coefficient", p.aligned_bits(), *aligned)]
+
+
+def _unsigned_row(signal: str, required: int, part: npt.NDArray[Any]) -> SignalWidth:
+    low, high = int(part.min()), int(part.max())
+    return SignalWidth(signal, required, low, high, max(1, high.bit_length()))
 
 
 def _row(signal: str, required: int, *parts: npt.NDArray[Any]) -> SignalWidth:

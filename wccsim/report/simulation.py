@@ -48,8 +48,6 @@ def simulate(layer: WCCLayer, feature_map: FeatureMap) -> Simulation:
     x = feature_map.x
     plan = layer.plan(*x.shape[1:])
     result = layer.run(x)
-    assert result.q is not None and result.acc is not None and result.y is not None
-    assert result.coefficients is not None
     scales = layer.scales(plan)
     bias = layer.real_bias
     if bias is None and layer.bias is not None:
@@ -65,17 +63,7 @@ def simulate(layer: WCCLayer, feature_map: FeatureMap) -> Simulation:
         scales=scales,
         result=result,
         errors=stage_errors(plan, x, result, scales, bias),
-        widths=widths(
-            plan,
-            x,
-            result.coefficients,
-            result.energy,
-            result.indices,
-            result.q,
-            result.acc,
-            result.y,
-            result.out,
-        ),
+        widths=widths(plan, x, result),
         dense_snr_db=quality,
         dense_max_error=worst,
     )
