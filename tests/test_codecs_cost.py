@@ -26,7 +26,7 @@ def test_padded_positions_are_work_of_wcc() -> None:
         ("dct8x8", 376, 6, 7),
         ("klt", 64 * 16, 17, 16),
         ("uniform", 0, 1, 0),
-        ("mwq-style", 42, 1, Fraction(21, 4)),
+        ("mwq-style", 42, 1, Fraction(21, 8)),
         ("rice", 8, 0, 1),
         ("zvc", 0, 0, 0),
     ],

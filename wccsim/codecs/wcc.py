@@ -127,18 +127,18 @@ class Wcc(Codec):
         channels, height, width = shape
         positions = padded(height, self.levels) * padded(width, self.levels)
         grown = Fraction(positions, height * width)  # padded positions are work too
-        # One butterfly of 8 adds per 4 values of each level: 4 adds a value are counted by the paper,
-        # whose figure for a direction is 4 b (1 + 1/4 + ...).
+        # A butterfly of 4 values is 8 adds; the paper's figure for a direction, 4 b (1 + 1/4 + ...) a
+        # value, counts 16. `adds` holds the former, `bops` the latter.
         haar = 4 * grown * sum(Fraction(1, 4**level) for level in range(self.levels))
         word = value_bits + 2 * self.levels
         kept = Fraction(self.keep) * grown
         score_bits = 2 * (word - 1) + bit_length_of_count(channels) + 1
         return CodecCost(
-            encode_adds=haar + grown,
+            encode_adds=haar / 2 + grown,
             encode_multiplies=grown + kept,
             encode_bops=haar * value_bits,
             encode_side_bops=grown * (word * word + score_bits) + kept * 16 * word,
-            decode_adds=haar,
+            decode_adds=haar / 2,
             decode_multiplies=Fraction(1),
             decode_bops=haar * value_bits,
             decode_side_bops=Fraction(16 * (self.bits + self.levels + 2)),
