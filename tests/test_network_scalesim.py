@@ -118,6 +118,15 @@ def test_what_scale_sim_cannot_say_is_refused() -> None:
         csv_text(parse_network(text.encode(), "x"))
 
 
+def test_the_rows_written_are_bounded() -> None:
+    text = "name: n\ninput: 4000000x1x1\nlayers:\n  - {conv: c, out: 2000000, groups: 2000000}\n"
+    with pytest.raises(WccsimError, match="c: 2000000 groups are as many rows; at most 100000 are written"):
+        csv_text(parse_network(text.encode(), "x"))
+    with pytest.raises(WccsimError, match="needs more than 100000 rows in SCALE-Sim's gemm form"):
+        text = "name: n\ninput: 60000x1x1\nlayers:\n  - {depthwise: a}\n  - {depthwise: b}\n"
+        csv_text(parse_network(text.encode(), "x"), "gemm")
+
+
 ERRORS = {
     "": "t.csv:1:1: a header and at least one layer are needed",
     CONV: "t.csv:1:1: a header and at least one layer",

@@ -37,6 +37,7 @@ class Build:
     layers: dict[str, Layer] = field(default_factory=dict)
     maps: dict[str, Map] = field(default_factory=dict)
     unsupported: list[str] = field(default_factory=list)
+    repeated: dict[str, int] = field(default_factory=dict)
 
     def add(self, layer: Layer) -> Layer:
         self.layers[layer.name] = layer
@@ -45,10 +46,10 @@ class Build:
     def free(self, name: str) -> str:
         """`name`, printable and not taken."""
         name = "".join(mark if mark.isprintable() else "?" for mark in name)[:MAX_NAME] or "node"
-        found, count = name, 1
+        found = name
         while found in self.layers or found == "previous":
-            count += 1
-            found = f"{name} ({count})"
+            self.repeated[name] = self.repeated.get(name, 1) + 1
+            found = f"{name} ({self.repeated[name]})"
         return found
 
     def dims(self, name: str, what: str) -> tuple[int, ...]:

@@ -181,6 +181,8 @@ def _name(layer: Layer, depthwise: bool = False) -> str:
 
 
 def _numbered(name: str, rows: int) -> list[str]:
+    if rows > MAX_WRITTEN:
+        raise WccsimError(f"{name}: {rows} groups are as many rows; at most {MAX_WRITTEN} are written")
     return [name] if rows == 1 else [f"{name}_{index}" for index in range(rows)]
 
 
