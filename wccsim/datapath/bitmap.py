@@ -24,7 +24,7 @@ Bits = npt.NDArray[np.uint8]  # one bit an element
 
 PARAMETER_BITS = 3
 HEADER_BITS = 1 + PARAMETER_BITS
-MAX_POSITIONS = 1 << 31
+MAX_POSITIONS = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from wccsim.arith import MAX_Q31_SHIFT, MAX_SHIFT, MULTIPLIER_BITS
-from wccsim.datapath.subbands import subbands
+from wccsim.datapath.subbands import Subband, subbands
 from wccsim.errors import WccsimError
 from wccsim.parameters import MAX_IN_CHANNELS, MAX_SCORE_BITS, WccParameters, padded
 
 Int64 = npt.NDArray[np.int64]
-MAX_PIXELS = 1 << 31  # of a padded channel
+MAX_PIXELS = 1 << 28  # of a padded channel
 ACCUMULATOR_BITS = 32
 
 
@@ -86,25 +86,19 @@ def make_plan(
     integer or one per output channel.
     """
     channels, height, width = shape
+    high, wide = padded(height, parameters.levels), padded(width, parameters.levels)
     if parameters.bias != (bias is not None):
         raise WccsimError(
             f"parameters.bias is {parameters.bias}, but bias is {'' if bias is None else 'not '}None"
         )
-    if padded(height, parameters.levels) * padded(width, parameters.levels) > MAX_PIXELS:
+    if high * wide > MAX_PIXELS:
         raise WccsimError(f"a map of {height} x {width} is too large; at most {MAX_PIXELS} padded positions")
     matrix = _checked_weights(weights, channels, parameters)
     _check_widths(parameters, channels)
     outputs = len(matrix)
     scalers = _requantiser("r1", r1, 1), _requantiser("r2", r2, outputs), _requantiser("r3", r3, outputs)
-    bands = subbands(padded(height, parameters.levels), padded(width, parameters.levels), parameters.levels)
-    gains = np.array([parameters.gain(band.level, band.band) for band in bands])
-    levels = np.array([parameters.level_shift(band.level) for band in bands])
-    r1_shift = scalers[0].shift[0] + gains + levels
-    # Lifting words go back to the gain of their own sub-band; the others stay on one grid (section 7).
-    own = gains if parameters.haar == "lifting" else np.zeros_like(gains)
-    r2_shift = scalers[1].shift[:, None] - levels - own
-    word = parameters.coefficient_bits()
-    _check_scaler("r1", parameters, scalers[0].multiplier, r1_shift, word)
+    r1_shift, r2_shift = _total_shifts(parameters, subbands(high, wide, parameters.levels), *scalers[:2])
+    _check_scaler("r1", parameters, scalers[0].multiplier, r1_shift, parameters.coefficient_bits())
     accumulator = min(parameters.accumulator_bits(channels), ACCUMULATOR_BITS)
     _check_scaler("r2", parameters, scalers[1].multiplier, r2_shift, accumulator)
     _check_scaler("r3", parameters, scalers[2].multiplier, scalers[2].shift, parameters.inverse_bits())
@@ -114,8 +108,8 @@ def make_plan(
         out_channels=outputs,
         height=height,
         width=width,
-        padded_height=padded(height, parameters.levels),
-        padded_width=padded(width, parameters.levels),
+        padded_height=high,
+        padded_width=wide,
         kept=parameters.kept(height, width),
         weights=matrix,
         bias=_checked_bias(bias, outputs, parameters),
@@ -125,6 +119,17 @@ def make_plan(
         r1_shift=_frozen(r1_shift),
         r2_shift=_frozen(r2_shift),
     )
+
+
+def _total_shifts(
+    parameters: WccParameters, bands: tuple[Subband, ...], r1: Requantiser, r2: Requantiser
+) -> tuple[Int64, Int64]:
+    """R1's and R2's shifts in each sub-band, gain and per-level shift included (section 5)."""
+    gains = np.array([parameters.gain(band.level, band.band) for band in bands])
+    levels = np.array([parameters.level_shift(band.level) for band in bands])
+    # Lifting words go back to the gain of their own sub-band; the others stay on one grid (section 7).
+    own = gains if parameters.haar == "lifting" else np.zeros_like(gains)
+    return r1.shift[0] + gains + levels, r2.shift[:, None] - levels - own
 
 
 def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
