@@ -73,11 +73,19 @@ def network_traffic(layers: Sequence[Layer], options: CountingOptions) -> dict[s
     return traffic
 
 
-def unique_bits(layers: Sequence[Layer]) -> int:
-    """What no residency can spare: weights, the network's inputs and its results, each once, whole."""
-    maps = _maps(layers, _behind(layers), 0)
-    ends = sum(m.dense_bits for m in maps.values() if m.is_result or m.maker.op == "input")
-    return ends + sum(map(weight_bits, layers))
+def unique_bits(layers: Sequence[Layer], options: CountingOptions) -> Exact:
+    """What no residency can spare: weights, inputs that are read (in one form) and results, each once."""
+    behind = _behind(layers)
+    maps = _maps(layers, behind, 0)
+    forms = {layer.name: _form(layer, options) for layer in layers}
+    unique: Exact = sum(map(weight_bits, layers))
+    for stored in maps.values():
+        if stored.maker.op != "input":
+            unique += stored.dense_bits if stored.is_result else 0
+        elif stored.readers:
+            whole_form, copies = _copies(stored, behind, maps, forms)
+            unique += stored.dense_bits if whole_form else max(bits for bits, _ in copies)
+    return whole(unique)
 
 
 def weight_bits(layer: Layer) -> int:
@@ -176,24 +184,31 @@ def _written(
     maps: dict[str, _Map],
     forms: dict[str, CompressedMap | None],
 ) -> tuple[Exact, int]:
-    """Bits of the map and of index that its maker writes: one copy for each form that is read.
-
-    Where a reader compresses several concatenated maps jointly, each maker writes its share of the
-    payload, and the last one the index.
-    """
+    """Bits of the map and of index that its maker writes: one copy for each form that is read."""
     if made.resident:
         return 0, 0
-    dense = made.is_result or any(forms[reader.name] is None for reader in made.readers)
+    read_whole, copies = _copies(made, behind, maps, forms)
+    dense = made.dense_bits if read_whole or made.is_result else 0
+    return whole(dense + sum(bits for bits, _ in copies)), sum(index for _, index in copies)
+
+
+def _copies(
+    made: _Map,
+    behind: dict[str, tuple[str, ...]],
+    maps: dict[str, _Map],
+    forms: dict[str, CompressedMap | None],
+) -> tuple[bool, set[tuple[Exact, int]]]:
+    """Whether somebody reads the map whole, and its compressed copies as (payload bits, index bits).
+
+    Where a reader compresses several concatenated maps jointly, each map has its share of the
+    payload, and the last one the index.
+    """
     copies: set[tuple[Exact, int]] = set()
     for reader in made.readers:
         form = forms[reader.name]
         if form is not None:
             together = _sources(reader, behind)
-            share = Fraction(
-                made.maker.out_shape.values, sum(maps[name].maker.out_shape.values for name in together)
-            )
-            copies.add(
-                (whole(form.payload_bits * share), form.index_bits * (together[-1] == made.maker.name))
-            )
-    payload = sum(bits for bits, _ in copies) + (made.dense_bits if dense else 0)
-    return whole(payload), sum(index for _, index in copies)
+            values = sum(maps[name].maker.out_shape.values for name in together)
+            payload = whole(form.payload_bits * Fraction(made.maker.out_shape.values, values))
+            copies.add((payload, form.index_bits * (together[-1] == made.maker.name)))
+    return any(forms[reader.name] is None for reader in made.readers), copies
