@@ -9,7 +9,6 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from wccsim.arith import bit_length_of_count, multiplier_and_shift
 from wccsim.codecs.base import (
@@ -25,14 +24,9 @@ from wccsim.codecs.base import (
     check_integer,
     damaged,
 )
-from wccsim.codecs.bitstream import (
-    Bytes,
-    buffer_for,
-    get_bits,
-    put_bits,
-    sign_extended,
-)
+from wccsim.codecs.bitstream import Bytes, Words, buffer_for, get_bits, put_bits
 from wccsim.codecs.wcc_step import QuantiserStep, find_step
+from wccsim.codecs.wcc_words import read_words, word_bits, write_words
 from wccsim.datapath.bitmap import IndexMemory, rice_prefix
 from wccsim.datapath.bitmap import decode as decode_index
 from wccsim.datapath.bitmap import encode as encode_index
@@ -50,25 +44,6 @@ SHIFT_BITS = 6
 EXTRA_BITS = 3
 
 
-@njit(cache=True)
-def _write_words(q: npt.NDArray[np.int64], widths: Ints, out: Bytes, position: int) -> int:
-    for i in range(q.size):
-        position = put_bits(out, position, q[i], widths[i])
-    return position
-
-
-@njit(cache=True)
-def _read_words(data: Bytes, position: int, widths: Ints, out: Ints) -> int:
-    """The position after `widths.size` words; -1 at the one two's complement word outside the grid."""
-    for i in range(out.size):
-        value = sign_extended(get_bits(data, position, widths[i]), widths[i])
-        if value == -(1 << (widths[i] - 1)):
-            return -1
-        out[i] = value
-        position += widths[i]
-    return position
-
-
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """What keep, levels and a shape fix: sizes, and per flat index the level and the word's width."""
@@ -84,6 +59,17 @@ class _Layout:
 
 
 @dataclass(frozen=True, slots=True)
+class _Quantised:
+    """The kept positions of a map and their words, int32[C, k]."""
+
+    layout: _Layout
+    flags: npt.NDArray[np.bool_]
+    step: QuantiserStep
+    widths: Ints
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
 class Wcc(Codec):
     """Integer Haar, joint selection of floor(keep N) positions, one signed quantiser, index memory.
 
@@ -91,8 +77,9 @@ class Wcc(Codec):
     are to be narrower. `alpha` is the clip in input LSBs on the orthonormal grid; without it the step of
     least squared error is searched. `per_level_shift` doubles the step by 2^0..2^7 per level, searched
     with it. index: bitmap, list or rice. padding to multiples of 2^levels with zeros, or "edge", which a
-    decoder cannot tell. Every kept position counts, padded ones too: the stream is
-    [s 6][shifts 3 L][index][words], M in the header.
+    decoder cannot tell. words: fixed widths, or "rice", a Rice code with a parameter per 16 words.
+    Every kept position counts, padded ones too: the stream is [s 6][shifts 3 L][index][words], M in
+    the header.
     """
 
     NAME: ClassVar[str] = "wcc"
@@ -107,6 +94,7 @@ class Wcc(Codec):
     per_level_shift: bool = False
     index: str = "bitmap"
     padding: str = "zeros"
+    words: str = "fixed"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keep", parse_keep(self.keep))
@@ -114,6 +102,7 @@ class Wcc(Codec):
         check_integer(self.NAME, "bits", self.bits, 2, 16)
         check_choice(self.NAME, "index", self.index, INDEX_FORMATS)
         check_choice(self.NAME, "padding", self.padding, ("zeros", "edge"))
+        check_choice(self.NAME, "words", self.words, ("fixed", "rice"))
         if self.detail_bits is not None:
             check_integer(self.NAME, "detail_bits", self.detail_bits, 2, self.bits)
         if self.alpha is not None:
@@ -196,31 +185,39 @@ class Wcc(Codec):
         if 2 * (word - 1) + bit_length_of_count(x.shape[0]) + 1 > 63:
             raise WccsimError(f"wcc: the score of {x.shape[0]} channels of {x.dtype} needs more than 63 bits")
 
-    def _write(self, x: Map) -> Body:
+    def _quantised(self, x: Map) -> _Quantised:
+        """Everything up to R1: the step, the kept positions and their words."""
         self._check_width(x)
         layout = self._layout((x.shape[0], x.shape[1], x.shape[2]))
         coefficients = self._transformed(x, layout)
         flags = self._kept(coefficients, layout)
         places = np.flatnonzero(flags)
         step = self._step(coefficients, places, layout)
-        memory = encode_index(flags, self.index, layout.height, layout.width, self.levels)
-        widths = layout.width_bits[places]
-        sizes = self._sizes(memory.bits, x.shape[0] * int(widths.sum()))
-        out = buffer_for(sum(sizes.values()))
-        at = self._write_side(step, memory, out)
-        extra = np.array([0, *step.extra], dtype=np.int64)[layout.level[places]]
-        shifts = step.shift - (self.levels - layout.level[places]) + extra
+        widths, level = layout.width_bits[places], layout.level[places]
+        extra = np.array([0, *step.extra], dtype=np.int64)[level]
+        shifts = step.shift - (self.levels - level) + extra
         limits = (np.int64(1) << (widths - 1)) - 1
-        for channel in coefficients:
-            scaled = requantise(channel[places], step.multiplier, shifts, -(1 << 30), 1 << 30)
-            at = _write_words(np.clip(scaled, -limits, limits), widths, out, at)
-        return Body(out, sum(sizes.values()), sizes, step.multiplier)
+        words = np.empty((x.shape[0], places.size), np.int32)
+        for channel, one in enumerate(coefficients):
+            scaled = requantise(one[places], step.multiplier, shifts, -(1 << 30), 1 << 30)
+            words[channel] = np.clip(scaled, -limits, limits)
+        return _Quantised(layout, flags, step, widths, words)
 
-    def _sizes(self, index_bits: int, payload_bits: int) -> dict[str, int]:
+    def _write(self, x: Map) -> Body:
+        made = self._quantised(x)
+        size = made.layout.height, made.layout.width, self.levels
+        memory = encode_index(made.flags, self.index, *size)
+        sizes = self._sizes(memory.bits, word_bits(made.words, made.widths, self.words))
+        out = buffer_for(sum(sizes.values()))
+        at = self._write_side(made.step, memory, out)
+        write_words(made.words, made.widths, self.words, out, at)
+        return Body(out, sum(sizes.values()), sizes, made.step.multiplier)
+
+    def _sizes(self, index_bits: int, words: dict[str, int]) -> dict[str, int]:
         side = {"scale": SHIFT_BITS}
         if self.per_level_shift:
             side["level_shifts"] = EXTRA_BITS * self.levels
-        return {**side, "index": index_bits, "payload": payload_bits}
+        return {**side, "index": index_bits, **words}
 
     def _write_side(self, step: QuantiserStep, memory: IndexMemory, out: Bytes) -> int:
         """Shift, per-level shifts and index memory; the position after them."""
@@ -228,19 +225,28 @@ class Wcc(Codec):
         for extra in step.extra if self.per_level_shift else ():
             at = put_bits(out, at, extra, EXTRA_BITS)
         stream = np.unpackbits(np.frombuffer(memory.payload, np.uint8), bitorder="little")[: memory.bits]
-        _write_words(stream.astype(np.int64), np.ones(memory.bits, np.int64), out, at)
+        # The index starts inside a byte: zeros stand for the bits before it.
+        packed = np.packbits(np.concatenate([np.zeros(at & 7, np.uint8), stream]))
+        out[at >> 3 : (at >> 3) + packed.size] |= packed
         return int(at + memory.bits)
 
     def _body_bits(self, x: Map) -> int:
-        if self.index == "rice" or self.detail_bits not in (None, self.bits):
+        shape = (x.shape[0], x.shape[1], x.shape[2])
+        if self.words == "rice":
+            made = self._quantised(x)
+            layout, flags = made.layout, made.flags
+            words = word_bits(made.words, made.widths, self.words)
+        elif self.index == "rice" or self.detail_bits not in (None, self.bits):
             self._check_width(x)
-            layout = self._layout((x.shape[0], x.shape[1], x.shape[2]))
+            layout = self._layout(shape)
             flags = self._kept(self._transformed(x, layout), layout)
-            index = encode_index(flags, self.index, layout.height, layout.width, self.levels).bits
-            return sum(self._sizes(index, x.shape[0] * int(layout.width_bits[flags].sum())).values())
-        layout = self._layout((x.shape[0], x.shape[1], x.shape[2]))
-        index = self._index_bits(layout)
-        return sum(self._sizes(index, x.shape[0] * layout.kept * self.bits).values())
+            words = {"payload": shape[0] * int(layout.width_bits[flags].sum())}
+        else:
+            layout = self._layout(shape)
+            words = {"payload": shape[0] * layout.kept * self.bits}
+            return sum(self._sizes(self._index_bits(layout), words).values())
+        index = encode_index(flags, self.index, layout.height, layout.width, self.levels).bits
+        return sum(self._sizes(index, words).values())
 
     def _index_bits(self, layout: _Layout) -> int:
         if self.index == "bitmap":
@@ -253,22 +259,25 @@ class Wcc(Codec):
         flags, at = self._read_index(layout, data, at, limit_bits)
         places = np.flatnonzero(flags)
         widths = layout.width_bits[places]
-        end = at + header.shape[0] * int(widths.sum())
+        words, end = read_words(data, at, limit_bits, widths, header.shape[0], self.words)
+        if words is None:
+            damaged("it ends early, or a coefficient is outside the symmetric grid")
         check_end(data, end, limit_bits)
         extra = np.array([0, *step.extra], dtype=np.int64)[layout.level[places]]
-        # R3: the inverse gives pixel * 2^L in units of the orthonormal step, T / 2^L.
+        return self._pixels(words << extra.astype(np.int32), places, step, layout, header)
+
+    def _pixels(
+        self, words: Words, places: Ints, step: QuantiserStep, layout: _Layout, header: Header
+    ) -> Map:
+        """Zero-fill, inverse, R3: the inverse gives pixel * 2^L in units of the orthonormal step."""
         multiplier = ((1 << 32) // step.multiplier + 1) >> 1
         shift = 31 - step.shift + 2 * self.levels
         if not 1 <= shift <= 63:
             damaged(f"a quantiser shift of {step.shift - self.levels}")
         out = np.empty(header.shape, header.dtype)
-        words = np.empty(places.size, np.int64)
         plane = np.zeros((1, layout.height, layout.width), np.int32)
         for channel in range(header.shape[0]):
-            at = _read_words(data, at, widths, words)
-            if at < 0:
-                damaged("a coefficient outside the symmetric grid")
-            plane.reshape(-1)[places] = words << extra
+            plane.reshape(-1)[places] = words[channel]
             pixels = inverse(plane, self.levels)[0, : header.shape[1], : header.shape[2]]
             out[channel] = requantise(pixels, multiplier, shift, *bounds(header.dtype))
         return out
@@ -306,7 +315,7 @@ class Wcc(Codec):
     def _least_bits(self, header: Header) -> int:
         positions = padded(header.shape[1], self.levels) * padded(header.shape[2], self.levels)
         kept = floor(Fraction(self.keep) * positions)
-        least = min(self.bits, self.detail_bits or self.bits)
+        least = 1 if self.words == "rice" else min(self.bits, self.detail_bits or self.bits)
         return max(1, kept) * header.shape[0] * least + (positions if self.index == "bitmap" else 0)
 
 
