@@ -29,6 +29,10 @@ def integers(name: str, *values: int) -> Any:
     return numpy_helper.from_array(np.array(values, np.int64), name)
 
 
+def conv(**attributes: Any) -> Any:
+    return helper.make_node("Conv", ["x", "w"], ["y"], "n", **attributes)
+
+
 def model(nodes: list[Any], constants: list[Any], shape: list[Any], **options: Any) -> Any:
     """A model with one input `x` whose last node's first output is its output."""
     graph = helper.make_graph(
@@ -352,6 +356,36 @@ def test_models_quantised_by_onnxruntime_keep_their_macs(tmp_path: Path, form: s
     assert {(layer.weight_bits, layer.act_bits) for layer in found} == {(8, 8)}
 
 
+def test_constants_and_functions_inside_the_model_are_followed(tmp_path: Path) -> None:
+    """Weights in a Constant node, a shape in `value_ints`, and a function of the model's own."""
+    body = [
+        helper.make_node("Conv", ["a", "b"], ["c"], "conv"),
+        helper.make_node("Relu", ["c"], ["d"], "relu"),
+    ]
+    opset = [helper.make_opsetid("", 17)]
+    function = helper.make_function("my.own", "ConvRelu", ["a", "b"], ["d"], body, opset)
+    nodes = [
+        helper.make_node("Constant", [], ["w"], "w", value=weights("v", 4, 3, 3, 3)),
+        helper.make_node("Constant", [], ["s"], "s", value_ints=[1, 144]),
+        helper.make_node("ConvRelu", ["x", "w"], ["y"], "call", domain="my.own"),
+        helper.make_node("Reshape", ["y", "s"], ["f"], "flat"),
+    ]
+    proto = model(nodes, [], [1, 3, 8, 8])
+    proto.functions.append(function)
+    proto.opset_import.append(helper.make_opsetid("my.own", 1))
+    network = read(proto, tmp_path)
+    assert [(layer.op, layer.macs) for layer in network.counted] == [("conv", 36 * 27 * 4)]
+    assert network.layers[-1].out_shape == Shape(144, 1, 1)
+
+
+def test_weights_stored_beside_the_model_are_not_needed(tmp_path: Path) -> None:
+    tensor = weights("w", 4, 3, 3, 3)
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="nowhere.bin")
+    assert read(model([conv()], [tensor], [1, 3, 8, 8]), tmp_path).counted[0].macs == 36 * 27 * 4
+
+
 def test_an_operator_that_is_not_understood_is_refused_or_listed(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Conv", ["x", "w"], ["c"], "first"),
@@ -367,10 +401,6 @@ def test_an_operator_that_is_not_understood_is_refused_or_listed(tmp_path: Path)
     assert [layer.macs for layer in network.counted] == [64 * 15, 36 * 9 * 10]
     again = parse_network(yaml_text(network).encode(), "x", allow_unsupported=True)
     assert (again.layers, again.unsupported) == (network.layers, network.unsupported)
-
-
-def conv(**attributes: Any) -> Any:
-    return helper.make_node("Conv", ["x", "w"], ["y"], "n", **attributes)
 
 
 REFUSED = {

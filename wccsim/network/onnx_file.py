@@ -13,7 +13,7 @@ from wccsim.errors import WccsimError
 from wccsim.network import shapes
 from wccsim.network.model import Layer, Network
 from wccsim.network.onnx_build import Build, Map, NotUnderstood
-from wccsim.network.onnx_graph import Constant, Node, constant, load, shape_of
+from wccsim.network.onnx_graph import Constant, Node, load, shape_of
 from wccsim.network.onnx_operators import READERS
 
 RENAMES = ("Identity", "Dropout", "Cast")
@@ -97,13 +97,11 @@ def _layer(build: Build, node: Node) -> Layer | None:
 def _constant(build: Build, node: Node) -> None:
     """A node that reads no map: its outputs are known before the run."""
     constants, graph = build.graph.constants, build.graph
+    before = constants.get(node.inputs[0]) if node.inputs and node.op in PASSING else None
     for name in node.outputs:
-        if node.op == "Constant" and "value" in node.attributes:
-            constants[name] = constant(node.attributes["value"])
-            continue
-        before = constants.get(node.inputs[0]) if node.inputs and node.op in PASSING else None
-        bits = graph.bits.get(name) or (before.bits if before else None)
-        constants[name] = Constant(graph.dims.get(name, before.dims if before else ()), bits)
+        if name not in constants:  # what a Constant states is there already
+            bits = graph.bits.get(name) or (before.bits if before else None)
+            constants[name] = Constant(graph.dims.get(name, before.dims if before else ()), bits)
 
 
 def _quantise(build: Build, node: Node) -> None:

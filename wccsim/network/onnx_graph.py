@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from wccsim.errors import WccsimError
 from wccsim.files import read_bytes
 from wccsim.network.model import Shape
-from wccsim.network.onnx_sizes import array_of, inferred, known_dims, lowered
+from wccsim.network.onnx_sizes import array_of, inferred, inlined, known_dims, lowered, stated
 
 MAX_BYTES = (1 << 31) - 1  # a protobuf holds no more
 MAX_NODES = 20_000
@@ -88,7 +88,7 @@ def load(path: Path | str, input_size: tuple[int, int] | None) -> tuple[Graph, b
     except ImportError:
         raise WccsimError(f'{path} needs onnx: pip install "wccsim[onnx]"') from None
     try:
-        model = onnx.load_model_from_string(content)
+        model = inlined(onnx.load_model_from_string(content))
     except Exception:  # protobuf's DecodeError, of a module that has no types and moved before
         raise WccsimError(f"{path} is not an ONNX model, or it is cut short") from None
     if not model.graph.node or not model.opset_import:
@@ -120,11 +120,13 @@ def _texts(graph: Any) -> Iterator[Any]:
 
 def constant(tensor: Any) -> Constant:
     """A TensorProto as a Constant; data stored outside the file stays unread."""
-    array = array_of(tensor)
-    values = None
-    if array is not None and array.dtype.kind in "biuf":
-        values = tuple(float(value) for value in array.ravel())
-    return Constant(tuple(tensor.dims), type_bits(tensor.data_type), values)
+    return Constant(tuple(tensor.dims), type_bits(tensor.data_type), _numbers(array_of(tensor)))
+
+
+def _numbers(array: Any) -> tuple[float, ...] | None:
+    if array is None or array.dtype.kind not in "biuf":
+        return None
+    return tuple(float(value) for value in array.ravel())
 
 
 def type_bits(data_type: int) -> int | None:
@@ -162,6 +164,13 @@ def _graph(model: Any, path: str) -> Graph:
         if width is not None:
             bits[value.name] = width
     constants = {tensor.name: constant(tensor) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.output:
+            array, tensors = stated(node), [item.t for item in node.attribute if item.name == "value"]
+            given = (
+                constant(tensors[0]) if tensors else Constant(array.shape if array is not None else (), None)
+            )
+            constants[node.output[0]] = replace(given, values=_numbers(array))
     nodes = tuple(_node(node, index, path) for index, node in enumerate(model.graph.node))
     inputs = tuple(value.name for value in model.graph.input if value.name not in constants)
     return Graph(model.graph.name or Path(path).stem, inputs, nodes, constants, known_dims(model), bits)

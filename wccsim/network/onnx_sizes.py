@@ -43,6 +43,18 @@ FOLDED = (
 # fmt: on
 
 
+def inlined(model: Any) -> Any:
+    """The model with its own functions put where they are called."""
+    if not model.functions:
+        return model
+    from onnx import inliner
+
+    try:
+        return inliner.inline_local_functions(model)
+    except Exception:  # a function that is wrong: its calls stay, and are not understood
+        return model
+
+
 def lowered(model: Any) -> None:
     """Rewrite onnxruntime's operators in place; what has no standard form stays."""
     for node in model.graph.node:
@@ -74,8 +86,8 @@ def inferred(model: Any, path: str) -> Any:
     import onnx
 
     del model.graph.value_info[:]
-    stated = {opset.domain for opset in model.opset_import}
-    for domain in {node.domain for node in model.graph.node} - stated - {"", "ai.onnx"}:
+    imported = {opset.domain for opset in model.opset_import}
+    for domain in {node.domain for node in model.graph.node} - imported - {"", "ai.onnx"}:
         model.opset_import.append(onnx.helper.make_opsetid(domain, 1))  # else inference stops there
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
@@ -107,6 +119,20 @@ def array_of(tensor: Any) -> Any:
         return onnx.numpy_helper.to_array(tensor)
     except Exception:  # a type onnx does not know, fewer data than dimensions, a size below 0, ...
         return None
+
+
+def stated(node: Any) -> Any:
+    """The array a Constant node states, in whichever of its attributes; None where it is no small tensor."""
+    import numpy
+
+    for item in node.attribute:
+        if item.name == "value":
+            return array_of(item.t)
+        if item.name in ("value_int", "value_ints"):
+            return numpy.array(item.i if item.name == "value_int" else item.ints, numpy.int64)
+        if item.name in ("value_float", "value_floats"):
+            return numpy.array(item.f if item.name == "value_float" else item.floats, numpy.float32)
+    return None
 
 
 def known_dims(model: Any) -> dict[str, tuple[int, ...]]:
@@ -168,8 +194,7 @@ def _value(node: Any, arrays: dict[str, Any], dims: dict[str, tuple[int, ...]], 
     if node.domain not in ("", "ai.onnx") or len(node.output) != 1:
         return None
     if node.op_type == "Constant":
-        tensors = [item.t for item in node.attribute if item.name == "value"]
-        return array_of(tensors[0]) if tensors else None
+        return stated(node)
     if node.op_type == "Shape" and node.input[0] in dims and not node.attribute:
         return numpy.array(dims[node.input[0]], numpy.int64)
     wanted = [name for name in node.input if name]
