@@ -156,6 +156,11 @@ def test_a_wrong_map_is_one_line_and_exit_code_2(tmp_path, changes, words):
     assert err.count("\n") == 1
 
 
+def test_an_unknown_name_lists_the_shipped_maps():
+    code, _, err = simulate("tea", "--keep", "25%")
+    assert code == 2 and MAP.stem in err and err.count("\n") == 1
+
+
 def test_a_truncated_map_a_folder_and_a_missing_file_are_refused(tmp_path):
     cut = tmp_path / "cut.npz"
     cut.write_bytes(MAP.read_bytes()[:2000])

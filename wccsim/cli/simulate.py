@@ -100,7 +100,12 @@ def _path_of(given: str) -> Path:
     from wccsim.default_maps import default_map_paths
 
     shipped = {path.stem: path for path in default_map_paths()}
-    return shipped[given] if given in shipped and not Path(given).exists() else Path(given)
+    path = Path(given)
+    if path.exists() or path.suffix or path.parent != Path():
+        return path
+    if given not in shipped:
+        raise WccsimError(f"{given} is no file and no shipped map; shipped: {', '.join(sorted(shipped))}")
+    return shipped[given]
 
 
 def _layer(asked: dict[str, Any], feature_map: Any) -> Any:
