@@ -15,7 +15,7 @@ from wccsim.datapath import fused, portable
 from wccsim.datapath.fused import Workspace
 from wccsim.datapath.portable import _expand_strip, _gather_strip, _inverse_strip, _keep_strip
 from wccsim.datapath.portable_forward import _score_strips
-from wccsim.datapath.product import PANEL, pack_weights
+from wccsim.datapath.product import PANEL
 from wccsim.datapath.strips import select
 
 
@@ -93,7 +93,7 @@ def _best(call: Callable[[], object], repeats: int) -> float:
 def stage_costs(one: Job, repeats: int = 3) -> list[StageCost]:
     """The stages of a layer that the portable path covers, each run alone over all strips."""
     plan = one.plan
-    room = Workspace(threads=1).room(plan, False, "portable", portable._shapes(plan), pack_weights)
+    room = Workspace(threads=1).room(plan, False, portable.KERNELS)
     f, scratch = room.fused, {name: array[0] for name, array in room.scratch.items()}
     image = fused.pairs_of_pixels(plan, one.x)
     base, step, rows, r1_shifts, _ = f.order

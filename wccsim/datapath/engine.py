@@ -24,7 +24,11 @@ from wccsim.errors import WccsimError
 
 VARIABLE = "WCCSIM_PATH"
 # name: module with `covers` and `run`, imported on first use. Fastest first.
-PATHS: dict[str, str] = {"portable": "wccsim.datapath.portable", "plain": "wccsim.datapath.plain"}
+PATHS: dict[str, str] = {
+    "vector": "wccsim.datapath.vector",
+    "portable": "wccsim.datapath.portable",
+    "plain": "wccsim.datapath.plain",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
-from wccsim.datapath.strips import Strips, bit_reversed, strips_of
+from wccsim.datapath.portable_forward import _score_strips
+from wccsim.datapath.strips import Strips, bit_reversed, select, strips_of
 from wccsim.errors import WccsimError
 
 VARIABLE = "WCCSIM_THREADS"
@@ -156,6 +158,20 @@ class Room:
     weights: npt.NDArray[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """What a fast path brings: its name, its scratch arrays, its order of the weights and its layer kernel.
+
+    shapes(plan) lists the scratch arrays of one thread in the order in which `layer_strips` takes them;
+    `squares`, the last, belongs to the score.
+    """
+
+    path: str
+    shapes: Callable[[Plan], Shapes]
+    pack: Callable[[npt.NDArray[np.int8]], npt.NDArray[Any]]
+    layer_strips: Callable[..., None]
+
+
 class Workspace:
     """Memory that the fast paths keep from call to call, and the number of threads they use.
 
@@ -173,21 +189,20 @@ class Workspace:
         self,
         plan: Plan,
         unsigned: bool,
-        path: str,
-        shapes: Shapes,
-        pack: Callable[[npt.NDArray[np.int8]], npt.NDArray[Any]],
+        kernels: Kernels,
     ) -> Room:
-        """Scratch arrays of the given dtypes and shapes for each thread, and the plan prepared."""
-        if self._last is not None and self._last[0] is plan and self._last[1:3] == (unsigned, path):
+        """Scratch arrays for each thread as the kernels ask for them, and the plan prepared."""
+        if self._last is not None and self._last[0] is plan and self._last[1:3] == (unsigned, kernels.path):
             return self._last[3]
         fused = prepare(plan, unsigned)
         threads = min(self.threads, fused.strips.count)
         scratch = {
-            name: self._array(name, dtype, (threads, *shape)) for name, (dtype, shape) in shapes.items()
+            name: self._array(name, dtype, (threads, *shape))
+            for name, (dtype, shape) in kernels.shapes(plan).items()
         }
         scores = self._array("scores", np.int64, (fused.strips.count, fused.strips.words))
-        room = Room(fused, threads, scores, scratch, pack(plan.weights))
-        self._last = plan, unsigned, path, room
+        room = Room(fused, threads, scores, scratch, kernels.pack(plan.weights))
+        self._last = plan, unsigned, kernels.path, room
         return room
 
     def _array(self, name: str, dtype: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -215,3 +230,36 @@ def pairs_of_pixels(plan: Plan, x: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
         padded[:, : plan.height, : plan.width] = x
         x = padded
     return np.ascontiguousarray(x).view(np.int16)
+
+
+def execute(
+    kernels: Kernels, plan: Plan, x: npt.NDArray[Any], out: npt.NDArray[Any], workspace: Workspace | None
+) -> Arrays:
+    """One image x [C, H, W] through `plan` into `out` [Cout, H, W]; `workspace` is reused where given."""
+    x = as_bytes(plan, x)
+    room = (workspace or Workspace()).room(plan, x.dtype == np.uint8, kernels)
+    f, scratch = room.fused, room.scratch
+    image = pairs_of_pixels(plan, x)
+    energy, kept = np.empty(plan.positions, np.int64), np.empty(plan.positions, np.bool_)
+    with threads(room.threads):
+        words, lows, squares = scratch["words"], scratch["lows"], scratch["squares"]
+        _score_strips(
+            image, f.levels, f.flip, f.offset, f.order[2], f.batch, words, lows, squares, room.scores
+        )
+        chosen = select(room.scores, plan.kept, plan.parameters.mantissa_bits, f.strips, room.threads)
+        kernels.layer_strips(
+            image,
+            room.scores,
+            f.order,
+            (f.levels, f.flip, f.offset, *f.r1, f.y_limit, f.low, f.high),
+            (chosen.low, chosen.high, chosen.last),
+            room.weights,
+            f.r2,
+            f.r3,
+            f.bias,
+            tuple(scratch.values())[:-1],
+            energy,
+            kept,
+            out.view(np.int8),
+        )
+    return Arrays(energy, kept, out)

@@ -25,9 +25,8 @@ from wccsim.datapath import fused
 from wccsim.datapath.fused import Workspace
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
-from wccsim.datapath.portable_forward import I16, I32, I64, LOW_WORD, U, _forward_strip, _score_strips
+from wccsim.datapath.portable_forward import I16, I32, I64, LOW_WORD, U, _forward_strip
 from wccsim.datapath.product import PANEL, ROWS, mac_tile, pack_weights
-from wccsim.datapath.strips import select
 
 
 @njit(cache=True, inline="always")
@@ -210,7 +209,7 @@ def _crop(pixels, strip, rows, width, out, channel):
 def _layer_strip(
     strip, image, scores, order, numbers, threshold, weights, r2, r3, bias, room, energy, kept, out
 ):
-    """One strip from scores to pixels. The tuples are laid out in `run`."""
+    """One strip from scores to pixels. The tuples are laid out in `fused.execute`."""
     base, step, rows, r1_shifts, reliefs = order
     levels, flip, offset, multiplier, q_limit, y_limit, low, high = numbers
     words, lows, places, shifts, relief, pair, panels, sums, y, approximations, pixels = room
@@ -297,6 +296,9 @@ def _shapes(plan: Plan) -> fused.Shapes:
     }
 
 
+KERNELS = fused.Kernels("portable", _shapes, pack_weights, _layer_strips)
+
+
 def run(
     plan: Plan,
     x: npt.NDArray[Any],
@@ -305,31 +307,4 @@ def run(
     workspace: Workspace | None = None,
 ) -> Arrays:
     """One image x [C, H, W] through `plan` into `out` [Cout, H, W]; `workspace` is reused where given."""
-    x = fused.as_bytes(plan, x)
-    workspace = workspace or Workspace()
-    room = workspace.room(plan, x.dtype == np.uint8, "portable", _shapes(plan), pack_weights)
-    f, scratch = room.fused, room.scratch
-    image = fused.pairs_of_pixels(plan, x)
-    energy, kept = np.empty(plan.positions, np.int64), np.empty(plan.positions, np.bool_)
-    with fused.threads(room.threads):
-        words, lows, squares = scratch["words"], scratch["lows"], scratch["squares"]
-        _score_strips(
-            image, f.levels, f.flip, f.offset, f.order[2], f.batch, words, lows, squares, room.scores
-        )
-        chosen = select(room.scores, plan.kept, plan.parameters.mantissa_bits, f.strips, room.threads)
-        _layer_strips(
-            image,
-            room.scores,
-            f.order,
-            (f.levels, f.flip, f.offset, *f.r1, f.y_limit, f.low, f.high),
-            (chosen.low, chosen.high, chosen.last),
-            room.weights,
-            f.r2,
-            f.r3,
-            f.bias,
-            tuple(scratch.values())[:-1],
-            energy,
-            kept,
-            out.view(np.int8),
-        )
-    return Arrays(energy, kept, out)
+    return fused.execute(KERNELS, plan, x, out, workspace)
