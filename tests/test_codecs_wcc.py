@@ -116,6 +116,33 @@ def test_every_index_memory_and_padding_decodes_to_the_same_words(
     assert np.array_equal(maps[0], maps[1]) and np.array_equal(maps[0], maps[2])
 
 
+def rice_twin(words: list[int], raw: int) -> str:
+    """Zig-zag, 3 bits of parameter per 16 words, unary quotient, escape to `raw` bits at 8."""
+    mapped = [2 * q if q >= 0 else -2 * q - 1 for q in words]
+
+    def block(part: list[int], k: int) -> str:
+        low = [f"{m & ((1 << k) - 1):0{k}b}" if k else "" for m in part]
+        pairs = zip(part, low, strict=True)
+        return f"{k:03b}" + "".join(
+            "1" * (m >> k) + "0" + bits if m >> k < 8 else "1" * 8 + f"{m:0{raw}b}" for m, bits in pairs
+        )
+
+    parts = [mapped[i : i + 16] for i in range(0, len(mapped), 16)]
+    return "".join(min((block(part, k) for k in range(8)), key=len) for part in parts)
+
+
+@pytest.mark.parametrize("options", [{}, {"detail_bits": 4}, {"per_level_shift": True, "levels": 2}])
+def test_rice_coded_words_are_the_same_words_in_fewer_bits(options: Any) -> None:
+    x = smooth(5)
+    fixed, rice = (Wcc(keep="1/2", words=words, **options) for words in ("fixed", "rice"))
+    words, body = rice._quantised(x).words, rice._write(x)
+    text = bits_of(body.data.tobytes(), 0, body.bits)
+    assert text.endswith(twin := rice_twin(words.ravel().tolist(), 8))
+    assert len(twin) == body.breakdown["parameters"] + body.breakdown["payload"]
+    assert np.array_equal(decoded(fixed, x), decoded(rice, x))
+    assert rice.size(x) == rice.encode(x).bits < fixed.size(x)
+
+
 def error(made: Wcc, x: Map) -> int:
     return int(((decoded(made, x).astype(int) - x) ** 2).sum())
 
@@ -181,6 +208,7 @@ def test_settings_that_cannot_be_are_refused() -> None:
         ({"levels": 6}, "integers 1 to 5"),
         ({"detail_bits": 9}, "integers 2 to 8"),
         ({"index": "tree"}, "allowed: bitmap, list, rice"),
+        ({"words": "huffman"}, "allowed: fixed, rice"),
         ({"per_level_shift": 3}, "allowed: True, False"),
         ({"per_level_shift": True, "alpha": 3}, "give one"),
     ]:
