@@ -114,7 +114,7 @@ class WccParameters:
             raise WccsimError(
                 f"selection {self.selection!r} is not known; allowed: exact, binned:0 to binned:8"
             )
-        if not isinstance(self.keep, Fraction) or not 0 < self.keep <= 1:
+        if not isinstance(self.keep, (Fraction, int)) or not 0 < self.keep <= 1:
             raise WccsimError(f"keep {self.keep} is out of range; 0 < keep <= 1")
         if self.per_level_shift and len(self.per_level_shift) != self.levels:
             raise WccsimError(
