@@ -87,6 +87,8 @@ def test_squeeze_excite_is_a_pool_two_convolutions_and_a_product() -> None:
     assert found["se_reduce"].macs == found["se_expand"].macs == 8
     assert found["se"].inputs == ("input", "se_expand")
     assert found["x"].inputs == ("se",)
+    padded = layers("{squeeze_excite: se, reduced: 2}", head=HEAD + "defaults: {padding: 1}\n")
+    assert padded["se_expand"].out_shape == Shape(4, 1, 1)
 
 
 def test_like_takes_the_size_of_another_layer() -> None:

@@ -102,6 +102,8 @@ def show(network: str, input_size: str | None, everything: bool, allow_unsupport
     rows = [_row(layer) for layer in shown]
     click.echo(terminal_table(LAYER_HEADERS, rows, total=total, align=align), nl=False)  # type: ignore[arg-type]
     click.echo(LEGEND)
+    if aside := [layer.name for layer in loaded.layers if layer.multiplies and not layer.counted]:
+        click.echo(f"Not counted, by the description: {', '.join(aside)}")
     if loaded.unsupported:
         click.echo(f"Not understood, and not counted: {', '.join(loaded.unsupported)}")
 

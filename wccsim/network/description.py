@@ -165,6 +165,7 @@ class _Expansion:
         number = Node(str(sources[0].out_shape.channels), item.place)
         shared = {key: node for key, node in own.items() if key in SETTING_KEYS}
         maps = {key: node for key, node in shared.items() if key in MAP_KEYS}
+        shared["padding"] = Node("0", item.place)  # whatever the default: these run on one position
         pooled = self._layer("global_average_pool", f"{name}_pool", item, maps, sources)
         reduced = self._layer("conv", f"{name}_reduce", item, {**shared, "out": own["reduced"]}, [pooled])
         expanded = self._layer("conv", f"{name}_expand", item, {**shared, "out": number}, [reduced])
