@@ -12,6 +12,7 @@ import click
 
 from wccsim.errors import WccsimError
 
+PARTS = ("default", "real", "all")
 REBUILD = "Only rebuild the default maps into FOLDER (extra images)."
 _REAL = ("maps", "../shared/data/maps")  # beside the reports' repository, the first that exists
 

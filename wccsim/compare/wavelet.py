@@ -29,9 +29,12 @@ from wccsim.parameters import MAX_LEVELS, padded
 
 Map = npt.NDArray[Any]
 HEADER_BITS, SCALE_BITS, SHIFT_BITS = 64, 6, 3
+_INDEX_SLACK_BITS = 8  # of a sub-band: a Rice-coded index is never longer than the bitmap by more
 _SAMPLE_VALUES = 1 << 18
 _SAMPLE_ROWS = 1 << MAX_LEVELS
-_FINALISTS = 2
+_FINALISTS = 3
+_STOP = 0.0005  # the size is cheap to know, so the switches are compared at nearly the same bits
+_SAMPLE_STOP = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,12 @@ class Ranking:
 class _Wcc(Knob):
     """The codec `wcc` at one setting: the knob is the number of positions dropped."""
 
-    __slots__ = ("_ranking", "_setting", "_shape")
-    stop = 0.0005  # its size is cheap to know, so the switches are compared at nearly the same bits
+    __slots__ = ("_ranking", "_setting", "_shape", "stop")
 
-    def __init__(self, setting: WccSetting, x: Map, ranking: Ranking | None = None) -> None:
-        self._setting, self._shape = setting, x.shape
+    def __init__(
+        self, setting: WccSetting, x: Map, ranking: Ranking | None = None, stop: float = _STOP
+    ) -> None:
+        self._setting, self._shape, self.stop = setting, x.shape, stop
         self._ranking = ranking or Ranking(x, setting.levels)
 
     def span(self, x: Map) -> tuple[int, int]:
@@ -106,11 +110,18 @@ class _Wcc(Knob):
         return self._ranking if x.shape == self._shape else Ranking(x, self._setting.levels)
 
     def _most_kept(self, x: Map, ranking: Ranking) -> int:
-        raw = x.size * 8 * x.dtype.itemsize + HEADER_BITS
-        kept = ranking.positions
-        while kept > 1 and (excess := wcc_bits(self._setting, ranking, x.shape[0], kept) - raw) > 0:
-            kept = max(1, kept - max(1, excess // (x.shape[0] * self._setting.bits)))
+        """Positions whose words fit beside a bit of index each in the raw size: never sent raw then."""
+        levels = self._setting.levels
+        side = SCALE_BITS + SHIFT_BITS * levels + ranking.positions + _INDEX_SLACK_BITS * (3 * levels + 1)
+        room = (x.size * 8 * x.dtype.itemsize - side) // x.shape[0]
+        kept = min(ranking.positions, max(1, room // self._setting.detail_bits))
+        while kept > 1 and (excess := self._words(ranking, kept) - room) > 0:
+            kept = max(1, kept - max(1, excess // self._setting.bits))
         return kept
+
+    def _words(self, ranking: Ranking, kept: int) -> int:
+        """Bits of the kept words of one channel."""
+        return _word_bits(self._setting, ranking, kept)
 
     def point(self, x: Map, knob: int) -> Point:
         ranking = self._ranked(x)
@@ -120,8 +131,7 @@ class _Wcc(Knob):
         made = codec("wcc", **arguments)
         encoded = made.encode(x)
         cost = made.cost((x.shape[0], x.shape[1], x.shape[2]), 8 * x.dtype.itemsize)
-        approximations = int(ranking.approximation_kept[kept - 1])
-        words = approximations * self._setting.bits + (kept - approximations) * self._setting.detail_bits
+        words = self._words(ranking, kept)
         return Point(
             setting={**arguments, "keep": f"{kept}/{positions}"},
             bits=encoded.bits,
@@ -143,10 +153,14 @@ def wcc_bits(setting: WccSetting, ranking: Ranking, channels: int, kept: int) ->
         index = encode_index(
             ranking.flags(kept), setting.index, ranking.height, ranking.width, setting.levels
         ).bits
-    approximations = int(ranking.approximation_kept[kept - 1])
-    words = approximations * setting.bits + (kept - approximations) * setting.detail_bits
+    words = _word_bits(setting, ranking, kept)
     side = SCALE_BITS + (SHIFT_BITS * setting.levels if setting.per_level_shift else 0)
     return HEADER_BITS + side + index + channels * words
+
+
+def _word_bits(setting: WccSetting, ranking: Ranking, kept: int) -> int:
+    approximations = int(ranking.approximation_kept[kept - 1])
+    return approximations * setting.bits + (kept - approximations) * setting.detail_bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +195,7 @@ class Wavelet(Method):
             return [self.base]
         sample = _sample(x)
         wanted = target_bits * sample.size / x.size
+        stop = _STOP if sample.size == x.size else _SAMPLE_STOP
         rankings: dict[int, Ranking] = {}
         errors: dict[WccSetting, float] = {}
 
@@ -188,7 +203,7 @@ class Wavelet(Method):
             if setting not in errors:
                 if setting.levels not in rankings:
                     rankings[setting.levels] = Ranking(sample, setting.levels)
-                point = _Wcc(setting, sample, rankings[setting.levels]).reach(sample, wanted)
+                point = _Wcc(setting, sample, rankings[setting.levels], stop).reach(sample, wanted)
                 off = abs(point.bits - wanted) / wanted
                 errors[setting] = _squared_error(sample, point) * (1 + 10 * max(0.0, off - 0.01))
             return errors[setting]
@@ -214,7 +229,7 @@ class Wavelet(Method):
         """Word widths to try, the one of `setting` among them."""
         yield setting
         for bits in range(3, 9) if self.choose_width else (self.base.bits,):
-            for detail in range(max(2, bits - 4), bits + 1) if self.choose_detail else (bits,):
+            for detail in range(max(2, bits - 2), bits + 1) if self.choose_detail else (bits,):
                 yield replace(setting, bits=bits, detail_bits=detail)
 
 

@@ -1,0 +1,79 @@
+"""Time per codec and peak memory of a 16 x 512 x 1024 map through all codecs at five rates.
+
+    python benchmarks/compare_scale.py [--jobs 2] [--map MAP.npz] [--small]
+
+Without --map the map is the shipped astronaut map, mirrored to 16 x 512 x 1024. Prints one line a codec
+and the wall time of all of them together on the given number of processes. --small: 16 x 128 x 128.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+
+from wccsim.compare.catalog import DEFAULT, METHODS
+from wccsim.compare.run import DEFAULT_TARGETS, Task, work
+from wccsim.default_maps import default_map_paths
+from wccsim.maps import load_map, write_arrays
+
+# The slow ones first, so that two processes end together.
+SLOW_FIRST = ("deflate", "wcc-combined", "klt", "klt-amortised", "rlc", "dc-ac-style", "mwq-style")
+
+
+def timed(task: Task) -> tuple[str, float, int]:
+    """(codec, seconds, peak memory in bytes of the process so far)."""
+    start = time.perf_counter()
+    work(task)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return task.codec, time.perf_counter() - start, peak
+
+
+def large_map(folder: Path, side: tuple[int, int]) -> Path:
+    """A natural map of 16 x side, by mirroring the largest shipped one."""
+    source = load_map(max(default_map_paths(), key=lambda path: path.stat().st_size))
+    height, width = (-(-wanted // have) for wanted, have in zip(side, source.x.shape[1:], strict=True))
+    rows = [source.x[:, :: 1 if i % 2 == 0 else -1] for i in range(height)]
+    tall = np.concatenate(rows, axis=1)
+    x = np.concatenate([tall[:, :, :: 1 if i % 2 == 0 else -1] for i in range(width)], axis=2)
+    path = folder / "large.npz"
+    arrays = {"x": x[:, : side[0], : side[1]], "x_scale": source.x_scale}
+    write_arrays(path, arrays | {"w": source.weights, "w_scale": source.weight_scale, "bias": source.bias})
+    return path
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--map", type=Path)
+    parser.add_argument("--small", action="store_true")
+    given = parser.parse_args()
+    order = [*SLOW_FIRST, *(name for name in DEFAULT if name not in SLOW_FIRST)]
+    with tempfile.TemporaryDirectory() as temporary:
+        path = given.map or large_map(Path(temporary), (128, 128) if given.small else (512, 1024))
+        tasks = [
+            Task(path, None, name, (*([None] if METHODS[name].lossless else []), *DEFAULT_TARGETS))
+            for name in order
+        ]
+        start = time.perf_counter()
+        with ProcessPoolExecutor(given.jobs) as pool:
+            futures = [pool.submit(timed, task) for task in tasks]
+            for future in as_completed(futures):
+                name, seconds, peak = future.result()
+                print(f"{name:<16} {seconds:7.1f} s   peak {peak / 1e9:5.2f} GB of the process", flush=True)
+        shape = " x ".join(map(str, load_map(path).x.shape))
+        print(
+            f"all {len(tasks)} codecs, {shape}, rates {DEFAULT_TARGETS}: {time.perf_counter() - start:.1f} s "
+            f"on {given.jobs} processes"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The report: written from its CSVs, the same bytes twice, a changed byte found."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from test_compare_parts import natural_map
+
+from wccsim.cli import main
+from wccsim.default_maps import default_map_paths
+from wccsim.errors import WccsimError
+from wccsim.report import build as building
+from wccsim.report.build import Part, build, differences, draw, real_maps
+
+pytest.importorskip("matplotlib", reason="the report draws figures (extra plot)")
+COMMITTED = Path(__file__).parent.parent / "reports" / "compare"
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Part:
+    for name, shape in (("one_op001", (8, 40, 40)), ("two_op009", (12, 16, 16))):
+        np.savez(tmp_path / f"{name}.npz", x=natural_map(shape), x_scale=np.float32(1))
+    codecs = ("uniform", "wcc", "wcc+rice", "rice")
+    return Part("made", tuple(sorted(tmp_path.glob("*.npz"))), codecs, "made maps", (2.0, 3.0))
+
+
+def test_two_builds_give_the_same_bytes(part: Part, tmp_path: Path) -> None:
+    build(part, tmp_path / "a", jobs=1, watch=lambda items, total: items)
+    build(part, tmp_path / "b", jobs=2, watch=lambda items, total: items)
+    assert differences(tmp_path / "a", tmp_path / "b") == []
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == sorted([
+        "comparison.csv", "comparison.csv.provenance.json", "crossover.csv", "index.html", "inputs.csv",
+        "picture.csv", "picture.png", "rate_distortion.svg", "switches.csv", "switches.svg",
+    ])  # fmt: skip
+    for path in (tmp_path / "a").glob("*.csv"):
+        text = path.read_text()
+        assert str(tmp_path) not in text and text.endswith("\n")
+
+
+def test_figures_and_page_follow_the_csv(part: Part, tmp_path: Path) -> None:
+    build(part, tmp_path / "a", jobs=1, watch=lambda items, total: items)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    text = (tmp_path / "a" / "comparison.csv").read_text()
+    lines = text.splitlines()
+    assert ",uniform,2.0,reached," in lines[1]
+    lines[1] = lines[1].replace(",uniform,2.0,reached,", ",uniform,2.0,not reached,")
+    (tmp_path / "a" / "comparison.csv").write_text("\n".join(lines) + "\n")
+    draw(part, tmp_path / "a")
+    after = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    changed = {name for name in before if before[name] != after[name]}
+    assert {"comparison.csv", "crossover.csv", "rate_distortion.svg", "index.html"} <= changed
+    assert "inputs.csv" not in changed and "picture.png" not in changed
+
+
+def test_real_maps_are_known_by_their_digest(tmp_path: Path) -> None:
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    np.savez(folder / "a.npz", x=natural_map((2, 8, 8)), x_scale=np.float32(1))
+    listed = tmp_path / "inputs.csv"
+    assert real_maps(folder, listed) == (folder / "a.npz",)
+    listed.write_text(f"map,sha256\na,{building.sha256_of(folder / 'a.npz')}\n")
+    assert real_maps(folder, listed) == (folder / "a.npz",)
+    np.savez(folder / "a.npz", x=natural_map((2, 8, 8), seed=9), x_scale=np.float32(1))
+    with pytest.raises(WccsimError, match="not the map"):
+        real_maps(folder, listed)
+    assert real_maps(None, listed) == real_maps(tmp_path / "absent", listed) == ()
+
+
+def test_check_compares_and_says_what_it_could_not(
+    part: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "default_part", lambda maps: part)
+    folder = tmp_path / "nested" / "reports"
+    folder.mkdir(parents=True)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(main, ["report", "--folder", str(folder), "--jobs", "1", *arguments])
+        return result.exit_code, result.output
+
+    assert run("--check", "--part", "default")[0] == 2
+    code, text = run("--real", str(tmp_path / "absent"))
+    assert code == 0 and "not regenerated" in text and "written" in text
+    assert run("--check", "--part", "default") == (0, f"same bytes: {folder / 'compare' / 'made'}\n")
+    (folder / "compare" / "made" / "rate_distortion.svg").write_text("<svg/>")
+    code, text = run("--check", "--part", "default")
+    assert code == 0 and "same numbers, other drawing (matplotlib" in text
+    changed = folder / "compare" / "made" / "comparison.csv"
+    changed.write_text(changed.read_text().replace("reached", "Reached", 1))
+    code, text = run("--check", "--part", "default")
+    assert code == 1 and "comparison.csv" in text
+
+
+def test_rebuilding_the_default_maps_by_command(tmp_path: Path) -> None:
+    pytest.importorskip("skimage", reason="rebuilding the default maps needs scikit-image (extra images)")
+    result = CliRunner().invoke(main, ["report", "--maps", str(tmp_path / "maps")])
+    assert result.exit_code == 0
+    assert {path.name for path in (tmp_path / "maps").iterdir()} == {
+        path.name for path in default_map_paths()
+    }
+
+
+@pytest.mark.parametrize("name", ["default", "real"])
+def test_the_committed_pages_and_tables_follow_from_the_committed_csv(name: str, tmp_path: Path) -> None:
+    """Without computing the comparison again: tables drawn from comparison.csv are the committed ones."""
+    folder = COMMITTED / name
+    if not (folder / "picture.csv").is_file():
+        pytest.skip(f"no reports/compare/{name} in this copy of the project")
+    for source in ("comparison.csv", "picture.csv"):
+        (tmp_path / source).write_bytes((folder / source).read_bytes())
+    draw(Part(name, (), (), ""), tmp_path)
+    for table in ("switches.csv", "crossover.csv"):
+        assert (tmp_path / table).read_bytes() == (folder / table).read_bytes()
