@@ -12,7 +12,7 @@ from fast_paths import COVERED, EVERY, both, layer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wccsim.datapath import fused, portable, product, strips
+from wccsim.datapath import fused, portable, product, strips, workers
 from wccsim.datapath.engine import VARIABLE, choose
 from wccsim.datapath.fused import Workspace
 from wccsim.errors import WccsimError
@@ -141,7 +141,7 @@ def test_the_path_is_forced_by_the_environment(monkeypatch):
 
 @pytest.mark.parametrize("given_threads", [0, -1, 1 << 20, "x"])
 def test_a_wrong_number_of_threads_is_refused(given_threads, monkeypatch):
-    monkeypatch.setenv(fused.VARIABLE, str(given_threads))
+    monkeypatch.setenv(workers.VARIABLE, str(given_threads))
     with pytest.raises(WccsimError, match="allowed: 1 to"):
         Workspace()
 
@@ -155,11 +155,14 @@ def test_selection_equals_a_sort(values, kept, mantissa_bits):
     order = strips.strips_of(1, 4, 4)
     flat = np.concatenate([order.base + s * order.step for s in range(order.count)])
     scores = np.array(values, np.int64)[flat].reshape(order.count, order.words)
-    t = strips.select(scores, kept, None, order, 1)
+    bins = np.zeros(strips.BINS, np.int64)
+    for strip in range(order.count):
+        strips._count_strip(scores, strip, bins)
+    t = strips.select(scores, bins, kept, None, order)
     chosen = [e >= t.high or (e >= t.low and i <= t.last) for i, e in enumerate(values)]
     best = sorted(range(16), key=lambda i: (-values[i], i))[:kept]
     assert chosen == [i in best for i in range(16)]
-    t = strips.select(scores, kept, mantissa_bits, order, 1)
+    t = strips.select(scores, bins, kept, mantissa_bits, order)
     assert sum(e >= t.high or (e >= t.low and i <= t.last) for i, e in enumerate(values)) == kept
 
 

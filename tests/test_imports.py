@@ -14,7 +14,7 @@ FLOORS = [
     "arith actions files progress quantise",
     "located parameters maps datapath.subbands",
     "datapath.pad datapath.haar datapath.score datapath.select datapath.mac datapath.requant "
-    "datapath.bitmap datapath.plan datapath.product datapath.vector_ir datapath.strips",
+    "datapath.bitmap datapath.plan datapath.product datapath.vector_ir datapath.strips datapath.workers",
     "datapath.plain datapath.portable_forward",
     "datapath.fused",
     "datapath.portable",

@@ -48,7 +48,7 @@ def natural_map(channels: int, height: int, width: int, rng: np.random.Generator
     for _ in range(BASES + 1):
         phase = rng.standard_normal((*falling.shape, 2)).astype(np.float32).view(np.complex64)[..., 0]
         field = np.fft.irfft2(phase * falling, s=(height, width)).astype(np.float32)
-        fields.append(field / field.std())
+        fields.append(field / max(float(field.std()), 1e-6))
     x = np.empty((channels, height, width), np.int8)
     for c in range(channels):
         shift = (int(rng.integers(height)), int(rng.integers(width)))

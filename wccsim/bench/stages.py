@@ -112,22 +112,13 @@ def stage_costs(one: Job, repeats: int = 3) -> list[StageCost]:
     )
 
     def score() -> object:
-        room_words, squares = room.scratch["words"], room.scratch["squares"]
         return _score_strips(
-            image,
-            f.levels,
-            f.flip,
-            f.offset,
-            rows,
-            f.batch,
-            room_words,
-            room.scratch["lows"],
-            squares,
-            room.scores,
-        )
+            np.zeros(1, np.int64), image, f.levels, f.flip, f.offset, rows, f.batch, scratch["words"], lows,
+            scratch["squares"], room.scores, scratch["bins"],
+        )  # fmt: skip
 
     def choose() -> object:
-        t = select(room.scores, plan.kept, plan.parameters.mantissa_bits, f.strips, 1)
+        t = select(room.scores, scratch["bins"], plan.kept, plan.parameters.mantissa_bits, f.strips)
         return _places_of_strips(
             room.scores, base, step, (t.low, t.high, t.last), energy, kept, places, counts
         )
@@ -150,11 +141,10 @@ def stage_costs(one: Job, repeats: int = 3) -> list[StageCost]:
             scratch["approximations"], scratch["pixels"], rows, plan.padded_width, out,
         )  # fmt: skip
 
-    with fused.threads(1):
-        return [
-            StageCost("Haar + score", _best(score, repeats), c * n, c * n, "squares"),
-            StageCost("selection + bitmap", _best(choose, repeats), n * (8 + 8 + 8 + 8 + 1), n, "positions"),
-            StageCost("Haar + gather + R1", _best(gather, repeats), c * n, c * n, "coefficients"),
-            StageCost("MAC + R2", _best(multiply, repeats), 2 * c * plan.kept, c * o * plan.kept, "MACs"),
-            StageCost("zero-fill + inverse + R3", _best(inverse, repeats), o * n, o * n, "pixels"),
-        ]
+    return [
+        StageCost("Haar + score", _best(score, repeats), c * n, c * n, "squares"),
+        StageCost("selection + bitmap", _best(choose, repeats), n * (8 + 8 + 8 + 8 + 1), n, "positions"),
+        StageCost("Haar + gather + R1", _best(gather, repeats), c * n, c * n, "coefficients"),
+        StageCost("MAC + R2", _best(multiply, repeats), 2 * c * plan.kept, c * o * plan.kept, "MACs"),
+        StageCost("zero-fill + inverse + R3", _best(inverse, repeats), o * n, o * n, "pixels"),
+    ]

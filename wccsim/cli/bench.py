@@ -39,7 +39,7 @@ def _parameters(asked: dict[str, Any]) -> Any:
 
 
 def _thread_count(asked: dict[str, Any]) -> int:
-    from wccsim.datapath.fused import thread_count
+    from wccsim.datapath.workers import thread_count
 
     return thread_count(asked["threads"])
 

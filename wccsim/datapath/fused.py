@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -17,9 +14,8 @@ from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.portable_forward import _score_strips
 from wccsim.datapath.strips import Strips, bit_reversed, select, strips_of
-from wccsim.errors import WccsimError
+from wccsim.datapath.workers import share, thread_count
 
-VARIABLE = "WCCSIM_THREADS"
 SPLIT = 11  # bits that `_requantise` splits off
 LEAST_SHIFT, GREATEST_SHIFT = SPLIT + 1, 41
 VALUE_BITS = 25  # magnitude of what `_requantise` takes
@@ -46,30 +42,6 @@ def why_not(plan: Plan, inner: bool, unsigned: bool) -> str | None:
         (int(shifts.max()) > GREATEST_SHIFT, f"a requantiser shifts by more than {GREATEST_SHIFT}"),
     ]
     return next((reason for obstacle, reason in conditions if obstacle), None)
-
-
-def thread_count(asked: int | None = None) -> int:
-    """Threads to use: `asked`, else WCCSIM_THREADS, else all the processor offers."""
-    given: Any = asked if asked is not None else os.environ.get(VARIABLE) or numba.config.NUMBA_NUM_THREADS
-    most = int(numba.config.NUMBA_NUM_THREADS)
-    try:
-        count = int(given)
-    except ValueError:
-        count = 0
-    if not 1 <= count <= most:
-        raise WccsimError(f"threads ({VARIABLE}) is {given!r}; allowed: 1 to {most}")
-    return count
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Numba's parallel loops inside use `count` threads."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(count)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +135,7 @@ class Kernels:
     """What a fast path brings: its name, its scratch arrays, its order of the weights and its layer kernel.
 
     shapes(plan) lists the scratch arrays of one thread in the order in which `layer_strips` takes them;
-    `squares`, the last, belongs to the score.
+    `squares` and `bins`, the last, belong to the score.
     """
 
     path: str
@@ -241,25 +213,47 @@ def execute(
     f, scratch = room.fused, room.scratch
     image = pairs_of_pixels(plan, x)
     energy, kept = np.empty(plan.positions, np.int64), np.empty(plan.positions, np.bool_)
-    with threads(room.threads):
-        words, lows, squares = scratch["words"], scratch["lows"], scratch["squares"]
+    first, second = np.zeros(1, np.int64), np.zeros(1, np.int64)  # the next strip to be claimed
+
+    def score(thread: int) -> None:
+        words, lows, squares, bins = (scratch[n][thread] for n in ("words", "lows", "squares", "bins"))
         _score_strips(
-            image, f.levels, f.flip, f.offset, f.order[2], f.batch, words, lows, squares, room.scores
+            first,
+            image,
+            f.levels,
+            f.flip,
+            f.offset,
+            f.order[2],
+            f.batch,
+            words,
+            lows,
+            squares,
+            room.scores,
+            bins,
         )
-        chosen = select(room.scores, plan.kept, plan.parameters.mantissa_bits, f.strips, room.threads)
+
+    def layer(thread: int) -> None:
         kernels.layer_strips(
+            second,
             image,
             room.scores,
             f.order,
             (f.levels, f.flip, f.offset, *f.r1, f.y_limit, f.low, f.high),
-            (chosen.low, chosen.high, chosen.last),
+            threshold,
             room.weights,
             f.r2,
             f.r3,
             f.bias,
-            tuple(scratch.values())[:-1],
+            tuple(array[thread] for array in scratch.values()),
             energy,
             kept,
             out.view(np.int8),
         )
+
+    scratch["bins"][:] = 0  # a thread that never begins counts nothing
+    share(room.threads, score)
+    bins = scratch["bins"].sum(axis=0)
+    chosen = select(room.scores, bins, plan.kept, plan.parameters.mantissa_bits, f.strips)
+    threshold = chosen.low, chosen.high, chosen.last
+    share(room.threads, layer)
     return Arrays(energy, kept, out)

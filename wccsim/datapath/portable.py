@@ -3,7 +3,7 @@
 Three passes over the map. `_score_strips` adds up the joint score; no coefficient is written to memory.
 `strips.select` finds the threshold. `_layer_strips` takes each strip through bitmap, gather, R1,
 MAC array, R2, zero-fill, inverse and R3 while it stays in the second-level cache: q, acc and y never
-reach memory. The strips are dealt to the threads in turn, which balances uneven pictures.
+reach memory. Each thread claims the next strip until none is left (`workers.py`).
 
 Kernels trust their arguments; `wccsim.datapath.fused` checks, allocates and calls. Widths, with the
 conditions that `fused.why_not` checks: coefficients int16 (b + 2L <= 16); everything requantised is
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+from numba import njit
 
 from wccsim.datapath import fused
 from wccsim.datapath.fused import Workspace
@@ -27,6 +27,8 @@ from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.portable_forward import I16, I32, I64, LOW_WORD, U, _forward_strip
 from wccsim.datapath.product import PANEL, ROWS, mac_tile, pack_weights
+from wccsim.datapath.strips import BINS
+from wccsim.datapath.workers import claim
 
 
 @njit(cache=True, inline="always")
@@ -212,7 +214,8 @@ def _layer_strip(
     """One strip from scores to pixels. The tuples are laid out in `fused.execute`."""
     base, step, rows, r1_shifts, reliefs = order
     levels, flip, offset, multiplier, q_limit, y_limit, low, high = numbers
-    words, lows, places, shifts, relief, pair, panels, sums, y, approximations, pixels = room
+    both, lows, places, shifts, relief, pair, panels, sums, y, approximations, pixels, _, _ = room
+    words = both[0]
     count = _keep_strip(scores, strip, base, step, threshold, energy, kept, places)
     full = (count + PANEL - 1) // PANEL * PANEL
     places[count:full] = 0  # the last panel is filled up with a harmless position
@@ -247,28 +250,17 @@ def _layer_strip(
         _crop(as_bytes, strip, rows, 2 * image.shape[2], out, o)
 
 
-@njit(cache=True, parallel=True)
-def _layer_strips(image, scores, order, numbers, threshold, weights, r2, r3, bias, room, energy, kept, out):
-    """All strips: energy and kept (bool) in flat order, and out int8 [Cout, H, W]."""
-    threads = room[0].shape[0]
-    for t in prange(threads):
-        own = (
-            room[0][t, 0],
-            room[1][t],
-            room[2][t],
-            room[3][t],
-            room[4][t],
-            room[5][t],
-            room[6][t],
-            room[7][t],
-            room[8][t],
-            room[9][t],
-            room[10][t],
+@njit(cache=True, nogil=True)
+def _layer_strips(
+    counter, image, scores, order, numbers, threshold, weights, r2, r3, bias, room, energy, kept, out
+):
+    """The strips claimed: energy and kept (bool) in flat order, and out int8 [Cout, H, W]."""
+    s = claim(counter)
+    while s < scores.shape[0]:
+        _layer_strip(
+            s, image, scores, order, numbers, threshold, weights, r2, r3, bias, room, energy, kept, out
         )
-        for s in range(t, scores.shape[0], threads):
-            _layer_strip(
-                s, image, scores, order, numbers, threshold, weights, r2, r3, bias, own, energy, kept, out
-            )
+        s = claim(counter)
 
 
 def covers(plan: Plan, inner: bool, unsigned: bool) -> str | None:
@@ -293,6 +285,7 @@ def _shapes(plan: Plan) -> fused.Shapes:
         "approximations": (np.int32, (lows,)),
         "pixels": (np.int16, (words // 2,)),
         "squares": (np.int32, (words,)),
+        "bins": (np.int64, (BINS,)),
     }
 
 

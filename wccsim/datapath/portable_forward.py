@@ -15,7 +15,10 @@ without that test the loop becomes vector code.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from wccsim.datapath.strips import _count_strip
+from wccsim.datapath.workers import claim
 
 I16, I32, I64, U = np.int16, np.int32, np.int64, np.uintp
 LOW_WORD = I64(0xFFFFFFFF)
@@ -111,11 +114,16 @@ def _score_strip(image, strip, levels, flip, offset, rows, batch, first, second,
                 _flush(squares, scores, strip, start, 4 * size, 2 * (levels - level))
 
 
-@njit(cache=True, parallel=True)
-def _score_strips(image, levels, flip, offset, rows, batch, words, lows, squares, scores):
-    """Joint l2 scores, int64 [strips, words]. image: int16 words of two pixels, [C, HP, WP/2]."""
-    threads = words.shape[0]
-    for t in prange(threads):
-        first, second, low, square = words[t, 0], words[t, 1], lows[t], squares[t]
-        for s in range(t, scores.shape[0], threads):
-            _score_strip(image, s, levels, flip, offset, rows, batch, first, second, low, square, scores)
+@njit(cache=True, nogil=True)
+def _score_strips(counter, image, levels, flip, offset, rows, batch, words, lows, squares, scores, bins):
+    """Joint l2 scores of the strips claimed, int64 [strips, words], and their histogram.
+
+    image: int16 words of two pixels, [C, HP, WP/2].
+    """
+    first, second = words[0], words[1]
+    bins[:] = 0
+    s = claim(counter)
+    while s < scores.shape[0]:
+        _score_strip(image, s, levels, flip, offset, rows, batch, first, second, lows, squares, scores)
+        _count_strip(scores, s, bins)
+        s = claim(counter)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+from numba import njit
 
 BINS_BITS = 7  # mantissa bits of a histogram bin: 128 bins an octave
 BINS = 64 << BINS_BITS
@@ -76,34 +76,34 @@ def strips_of(levels: int, height: int, width: int) -> Strips:
 
 
 @njit(cache=True)
-def _bin_of(score, one):
+def _bin_of(score, real, bits):
     """Histogram bin of a score: leading-one exponent and BINS_BITS mantissa bits, 0 for 0.
 
     Read off the float64 of the score, whose rounding is monotone: a greater score never falls into
-    a lower bin. `one` is a float64 array of one element, the place where the bits are read.
+    a lower bin. `real` and `bits` are one float64 and the same memory as an int64.
     """
-    one[0] = score
-    return max(np.int64(0), (one.view(np.int64)[0] >> (52 - BINS_BITS)) - (1022 << BINS_BITS))
+    real[0] = score
+    return max(np.int64(0), (bits[0] >> (52 - BINS_BITS)) - (1022 << BINS_BITS))
 
 
-@njit(cache=True, parallel=True)
-def _histogram(scores, bins):
-    for t in prange(bins.shape[0]):
-        one = np.empty(1, np.float64)
-        bins[t] = 0
-        for s in range(t, scores.shape[0], bins.shape[0]):
-            for i in range(scores.shape[1]):
-                bins[t, _bin_of(scores[s, i], one)] += 1
+@njit(cache=True)
+def _count_strip(scores, strip, bins):
+    """Add the scores of one strip to the histogram."""
+    real = np.empty(1, np.float64)
+    bits = real.view(np.int64)
+    for i in range(scores.shape[1]):
+        bins[_bin_of(scores[strip, i], real, bits)] += 1
 
 
 @njit(cache=True)
 def _members(scores, chosen, found):
     """Scores of one bin, into `found`."""
-    one = np.empty(1, np.float64)
+    real = np.empty(1, np.float64)
+    bits = real.view(np.int64)
     count = 0
     for s in range(scores.shape[0]):
         for i in range(scores.shape[1]):
-            if _bin_of(scores[s, i], one) == chosen:
+            if _bin_of(scores[s, i], real, bits) == chosen:
                 found[count] = scores[s, i]
                 count += 1
 
@@ -130,15 +130,18 @@ class Threshold:
 
 
 def select(
-    scores: npt.NDArray[np.int64], kept: int, mantissa_bits: int | None, strips: Strips, threads: int
+    scores: npt.NDArray[np.int64],
+    bins: npt.NDArray[np.int64],
+    kept: int,
+    mantissa_bits: int | None,
+    strips: Strips,
 ) -> Threshold:
     """The `kept` greatest scores, int64 [strips, words]; ties to the lowest flat index (section 3).
 
-    mantissa_bits None: exact. Otherwise `binned:m`: a whole bin of that many mantissa bits is one tie.
+    bins: their histogram, from `_count_strip`. mantissa_bits None: exact. Otherwise `binned:m`: a whole bin
+    of that many mantissa bits is one tie.
     """
-    bins = np.empty((threads, BINS), np.int64)
-    _histogram(scores, bins)
-    at_least = np.cumsum(bins.sum(axis=0)[::-1])[::-1]  # at_least[b]: scores in bin b or above
+    at_least = np.cumsum(bins[::-1])[::-1]  # at_least[b]: scores in bin b or above
     chosen = int(np.flatnonzero(at_least >= kept)[-1])
     above = int(at_least[chosen + 1]) if chosen + 1 < BINS else 0
     members = np.empty(int(at_least[chosen]) - above, np.int64)

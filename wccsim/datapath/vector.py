@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+from numba import njit
 
 from wccsim.datapath import fused, vector_ir
 from wccsim.datapath.fused import Workspace
@@ -25,7 +25,9 @@ from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.portable import _crop, _inverse_strip, _requantise
 from wccsim.datapath.portable_forward import I32, I64, U, _forward_strip
+from wccsim.datapath.strips import BINS
 from wccsim.datapath.vector_ir import BLOCK, PANEL, ROWS, compress, dot_tile, expand
+from wccsim.datapath.workers import claim
 
 SIGNS = I32(np.int64(0x80808080) - (1 << 32))  # q + 128 in each byte is q with its top bit changed
 
@@ -114,7 +116,8 @@ def _layer_strip(
     """One strip from scores to pixels. The tuples are laid out in `fused.execute`."""
     rows = order[2]
     levels, y_limit, low, high = numbers[0], numbers[5], numbers[6], numbers[7]
-    words, lows, masks, before, shifts, relief, four, panels, sums, y, approximations, pixels = room
+    both, lows, masks, before, shifts, relief, four, panels, sums, y, approximations, pixels, _, _ = room
+    words = both[0]
     count = _mark_strip(scores, strip, order, threshold, energy, kept, masks, before, shifts, relief)
     full = (count + PANEL - 1) // PANEL * PANEL
     shifts[count:full] = order[3][0]  # the last panel is filled up: any legal shift will do
@@ -132,29 +135,17 @@ def _layer_strip(
         _crop(as_bytes, strip, rows, 2 * image.shape[2], out, o)
 
 
-@njit(cache=True, parallel=True)
-def _layer_strips(image, scores, order, numbers, threshold, weights, r2, r3, bias, room, energy, kept, out):
-    """All strips: energy and kept (bool) in flat order, and out int8 [Cout, H, W]."""
-    threads = room[0].shape[0]
-    for t in prange(threads):
-        own = (
-            room[0][t, 0],
-            room[1][t],
-            room[2][t],
-            room[3][t],
-            room[4][t],
-            room[5][t],
-            room[6][t],
-            room[7][t],
-            room[8][t],
-            room[9][t],
-            room[10][t],
-            room[11][t],
+@njit(cache=True, nogil=True)
+def _layer_strips(
+    counter, image, scores, order, numbers, threshold, weights, r2, r3, bias, room, energy, kept, out
+):
+    """The strips claimed: energy and kept (bool) in flat order, and out int8 [Cout, H, W]."""
+    s = claim(counter)
+    while s < scores.shape[0]:
+        _layer_strip(
+            s, image, scores, order, numbers, threshold, weights, r2, r3, bias, room, energy, kept, out
         )
-        for s in range(t, scores.shape[0], threads):
-            _layer_strip(
-                s, image, scores, order, numbers, threshold, weights, r2, r3, bias, own, energy, kept, out
-            )
+        s = claim(counter)
 
 
 def covers(plan: Plan, inner: bool, unsigned: bool) -> str | None:
@@ -185,6 +176,7 @@ def _shapes(plan: Plan) -> fused.Shapes:
         "approximations": (np.int32, (lows,)),
         "pixels": (np.int16, (words // 2,)),
         "squares": (np.int32, (words,)),
+        "bins": (np.int64, (BINS,)),
     }
 
 
