@@ -47,6 +47,7 @@ def summary_text(rows: Sequence[Row], codec: str = "wcc", against: str = "unifor
                     else f"{best.layer_bops / best.dense_bops:.2f}",
                 ]
             )
+    lines += _means(rows, codec, against)
     headers = [
         "map",
         "bits",
@@ -66,6 +67,25 @@ def summary_text(rows: Sequence[Row], codec: str = "wcc", against: str = "unifor
         else ""
     )
     return table + note
+
+
+def _means(rows: Sequence[Row], codec: str, against: str) -> list[list[Cell]]:
+    """Over the network: mean SNR of the two at each rate, over the maps where both lose something."""
+    pairs: dict[float, list[tuple[Row, Row]]] = {}
+    names = [first.map for first in maps_of(rows)]
+    for name in names:
+        ours, theirs = rows_of(rows, name, codec), rows_of(rows, name, against)
+        for target in sorted(set(ours) & set(theirs)):
+            if math.isfinite(ours[target].snr_db) and math.isfinite(theirs[target].snr_db):
+                pairs.setdefault(target, []).append((theirs[target], ours[target]))
+    lines: list[list[Cell]] = []
+    for target, found in sorted(pairs.items() if len(names) > 1 else []):
+        other, mine = (math.fsum(pair[i].snr_db for pair in found) / len(found) for i in (0, 1))
+        gap = _db(mine - other)
+        lines.append(
+            [f"mean of {len(found)} maps", f"{target:g}", _db(other), _db(mine), gap, "", "", "", ""]
+        )
+    return lines
 
 
 def _snr(row: Row | None) -> str:
