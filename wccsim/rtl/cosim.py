@@ -112,7 +112,9 @@ def check(folders: Sequence[Path], simulator: str, timeout: float = 600.0) -> It
 
 def _icarus(work: Path, verilog: list[Path], timeout: float) -> None:
     bench = [RTL / "tb" / "tb.v", RTL / "tb" / "clock.v"]
-    run_tool(["iverilog", "-g2005", "-I", work, "-s", "clock", "-o", "bench.vvp", *verilog, *bench], work, timeout)
+    run_tool(
+        ["iverilog", "-g2005", "-I", work, "-s", "clock", "-o", "bench.vvp", *verilog, *bench], work, timeout
+    )
     run_tool(["vvp", "-n", "bench.vvp"], work, timeout)
 
 

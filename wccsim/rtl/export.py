@@ -295,7 +295,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if not set(words) >= {*INPUTS, *STAGES} or not set(manifest["cycles"]) >= set(PHASES):
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise WccsimError(f"{folder}: no exported set: manifest.json is not what `wccsim rtl export` writes") from None
+        raise WccsimError(
+            f"{folder}: no exported set: manifest.json is not what `wccsim rtl export` writes"
+        ) from None
     if schema != SCHEMA:
         raise WccsimError(f"{folder}: schema {schema!r:.20} of the set; this wccsim reads {SCHEMA}")
     needed = {"p.vh", *(f"{name}.hex" for name in (*INPUTS, *STAGES))}

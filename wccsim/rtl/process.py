@@ -14,7 +14,13 @@ from pathlib import Path
 from wccsim.errors import WccsimError
 
 RTL = Path(__file__).parent
-PACKAGES = {"iverilog": "iverilog", "vvp": "iverilog", "verilator": "verilator", "yosys": "yosys", "g++": "g++"}
+PACKAGES = {
+    "iverilog": "iverilog",
+    "vvp": "iverilog",
+    "verilator": "verilator",
+    "yosys": "yosys",
+    "g++": "g++",
+}
 TIMEOUT_SECONDS = 600.0
 
 
@@ -79,13 +85,16 @@ def run_tool(command: Sequence[str | Path], folder: Path, timeout: float = TIMEO
         raise WccsimError(f"{name} took more than {timeout:g} s and was stopped") from None
     finally:
         if process.returncode is None:
-            _kill_group(process)
+            stop_group(process)
     if process.returncode:
         raise WccsimError(f"{name} failed ({process.returncode}): {_reason(output)}")
     return output
 
 
-def _kill_group(process: subprocess.Popen[str]) -> None:
+def stop_group(process: subprocess.Popen[str]) -> None:
+    """End a process started in its own group, and everything it started, if it still runs."""
+    if process.poll() is not None:
+        return
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

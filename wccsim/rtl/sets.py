@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -18,14 +19,23 @@ from wccsim.parameters import WccParameters, parse_keep
 
 CONTENTS = ("random", "smooth", "minimum", "impulse", "ties", "constant")
 BIASES = ("none", "random", "maximal")
-MAX_SIZE = {"channels": 4096, "out_channels": 4096, "height": 1024, "width": 1024, "p_lanes": 64, "q_lanes": 64}
+SCALES = ("any", "powers")
+MAX_SIZE = {
+    "channels": 4096,
+    "out_channels": 4096,
+    "height": 1024,
+    "width": 1024,
+    "p_lanes": 64,
+    "q_lanes": 64,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """One layer with made-up data: shapes, lanes, settings, what the map holds and the seed.
 
-    content: what x holds; bias: which bias words. settings: fields of WccParameters.
+    content: what x holds; bias: which bias words; scales: "any" multipliers or only "powers" of two, which
+    make ties frequent. settings: fields of WccParameters.
     """
 
     name: str
@@ -37,6 +47,7 @@ class Case:
     q_lanes: int = 4
     content: str = "random"
     bias: str = "none"
+    scales: str = "any"
     seed: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -47,7 +58,8 @@ class Case:
                 raise WccsimError(f"{name} is {value!r}; allowed: integers 1 to {most}")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int):
             raise WccsimError(f"seed is {self.seed!r}; allowed: an integer")
-        for name, value, allowed in (("content", self.content, CONTENTS), ("bias", self.bias, BIASES)):
+        for name, allowed in (("content", CONTENTS), ("bias", BIASES), ("scales", SCALES)):
+            value = getattr(self, name)
             if value not in allowed:
                 raise WccsimError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")
 
@@ -124,7 +136,11 @@ def _content(case: Case, p: WccParameters, rng: random.Random) -> npt.NDArray[An
 
 def _scalers(case: Case, p: WccParameters, rng: random.Random) -> tuple[Any, Any, Any]:
     """Multipliers that use the whole range of every stage and clamp some words."""
-    convert = q31_multiplier_and_shift if p.requantise_mode == "tflite_double" else multiplier_and_shift
+    pair = q31_multiplier_and_shift if p.requantise_mode == "tflite_double" else multiplier_and_shift
+
+    def convert(real: float) -> tuple[int, int]:
+        return pair(2.0 ** math.floor(math.log2(real)) if case.scales == "powers" else real)
+
     act, word = (1 << (p.act_bits - 1)) - 1, (1 << (p.wavelet_bits - 1)) - 1
     weight = (1 << (p.weight_bits - 1)) - 1
     r1 = convert(act / (1 << (p.in_bits - 1)) * rng.uniform(0.5, 1.2))
@@ -155,7 +171,15 @@ def cases() -> list[Case]:
         _case("one-level", settings={"levels": 1}, height=6, width=10),
         _case("two-levels-bias", settings={"levels": 2, "wavelet_bits": 12}, bias="random", width=20),
         _case("four-levels", settings={"levels": 4, "relu": True}, height=32, width=16, channels=3),
-        _case("five-levels", settings={"levels": 5}, height=32, width=32, channels=2, out_channels=2, bias="random"),
+        _case(
+            "five-levels",
+            settings={"levels": 5},
+            height=32,
+            width=32,
+            channels=2,
+            out_channels=2,
+            bias="random",
+        ),
         _case("padding", settings={"keep": "30%"}, height=13, width=21, bias="random"),
         _case("all-minimum", content="minimum", bias="maximal"),
         _case("saturated-impulse", content="impulse", settings={"keep": "1/2"}, bias="maximal"),
@@ -163,12 +187,37 @@ def cases() -> list[Case]:
         _case("constant", content="constant", settings={"relu": True}),
         _case("one-kept", settings={"keep": "1/256"}),
         _case("all-kept", settings={"keep": 1, "levels": 2}, height=8, width=12),
-        _case("odd-lanes", channels=7, out_channels=9, p_lanes=3, q_lanes=2, settings={"relu": True, "out_unsigned": True}),
+        _case(
+            "odd-lanes",
+            channels=7,
+            out_channels=9,
+            p_lanes=3,
+            q_lanes=2,
+            settings={"relu": True, "out_unsigned": True},
+        ),
         _case("one-lane", channels=3, out_channels=2, p_lanes=1, q_lanes=1, settings={"levels": 2}),
-        _case("narrow", settings={"in_bits": 4, "act_bits": 4, "weight_bits": 4, "wavelet_bits": 8, "levels": 2}),
-        _case("two-bits", settings={"in_bits": 2, "act_bits": 2, "weight_bits": 2, "wavelet_bits": 8, "levels": 1}),
-        _case("wide", settings={"in_bits": 16, "levels": 5, "score": "l1"}, height=32, width=32, channels=3, out_channels=3),
-        _case("nine-bits", content="smooth", settings={"in_bits": 9, "relu": True, "out_unsigned": True}, bias="random"),
+        _case("requantiser-ties", scales="powers", bias="random", settings={"levels": 2}),
+        _case(
+            "narrow", settings={"in_bits": 4, "act_bits": 4, "weight_bits": 4, "wavelet_bits": 8, "levels": 2}
+        ),
+        _case(
+            "two-bits",
+            settings={"in_bits": 2, "act_bits": 2, "weight_bits": 2, "wavelet_bits": 8, "levels": 1},
+        ),
+        _case(
+            "wide",
+            settings={"in_bits": 16, "levels": 5, "score": "l1"},
+            height=32,
+            width=32,
+            channels=3,
+            out_channels=3,
+        ),
+        _case(
+            "nine-bits",
+            content="smooth",
+            settings={"in_bits": 9, "relu": True, "out_unsigned": True},
+            bias="random",
+        ),
         _case("binned-3", settings={"selection": "binned:3"}, content="smooth"),
         _case("binned-0", settings={"selection": "binned:0", "levels": 2}),
         _case("binned-5", settings={"selection": "binned:5", "levels": 2}),

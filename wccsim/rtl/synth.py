@@ -59,7 +59,9 @@ def blocks() -> list[Block]:
     found = []
     for act, weight in ((2, 2), (4, 4), (6, 4), (8, 4), (4, 8), (6, 8), (8, 8)):
         size, widths = f"{act}x{weight}", {"AW": act, "BW": weight}
-        found += [Block(name, size, name, widths) for name in ("multiplier", "multiply_add", "multiply_accumulate")]
+        found += [
+            Block(name, size, name, widths) for name in ("multiplier", "multiply_add", "multiply_accumulate")
+        ]
         lanes = {"P": DOT_LANES, "Q": 1, **widths}
         found.append(Block("dot_product_mac", size, "mac_array", lanes, DOT_LANES))
     found += [Block("butterfly", str(w), "haar2d_level", {"IW": w}) for w in range(2, 27, 2)]
@@ -67,7 +69,10 @@ def blocks() -> list[Block]:
         found.append(Block("requantiser", f"{w}x16", "requant", {"IW": w}))
     found += [Block("requantiser_double", f"{w}x31", "requant", {"IW": w, "DOUBLE": 1}) for w in (14, 22, 32)]
     found += [Block("shift_requantiser", str(w), "requant_round", {"PW": w}) for w in (14, 22, 32)]
-    found += [Block("squarer", str(w), "squarer", {"IW": w}) for w in (2, 4, 6, 8, 10, 11, 12, 14, 16, 18, 20, 22, 24, 26)]
+    found += [
+        Block("squarer", str(w), "squarer", {"IW": w})
+        for w in (2, 4, 6, 8, 10, 11, 12, 14, 16, 18, 20, 22, 24, 26)
+    ]
     for w in (4, 8, 16, 24, 32, 37, 48, 63):
         found += [Block(name, str(w), name, {"IW": w}) for name in ("adder", "comparator")]
     found += [Block("binned_key", f"37m{m}", "binned_key", {"SW": 37, "M": m}) for m in (0, 3)]
@@ -82,7 +87,9 @@ def area_of(statistics: str) -> float:
 def weigh(block: Block, folder: Path) -> float:
     """GE of one block, of one lane where it has several."""
     parameters = " ".join(f"-chparam {name} {value}" for name, value in block.parameters.items())
-    sources = " ".join(str(path) for path in [*rtl_sources(), RTL / "syn" / "blocks.v"] if path.stem != "wcc_top")
+    sources = " ".join(
+        str(path) for path in [*rtl_sources(), RTL / "syn" / "blocks.v"] if path.stem != "wcc_top"
+    )
     (folder / "cells.lib").write_bytes(LIBERTY.read_bytes())
     script = SCRIPT.format(top=block.top, parameters=parameters)
     output = run_tool(["yosys", "-p", f"read_verilog {sources}; {script}; stat -liberty cells.lib"], folder)
@@ -131,7 +138,9 @@ def synthesise(progress: Callable[[str], None] = lambda line: None) -> dict[str,
     }
 
 
-def write_gates(path: Path = GATES_JSON, progress: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+def write_gates(
+    path: Path = GATES_JSON, progress: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
     """Synthesise and write gates.json; returns its content."""
     gates = synthesise(progress)
     write_text(path, json.dumps(gates, indent=2) + "\n")

@@ -94,15 +94,15 @@ module wcc_top #(
     localparam WORDS = (N + 31) / 32;
     localparam LIMIT1 = (1 << (ACT_BITS - 1)) - 1;
     localparam LIMIT2 = (1 << (YW - 1)) - 1;
-    localparam AD = $clog2(IN_GROUPS * BLOCKS + 1);          // addresses: detail and LL coefficients,
-    localparam AL = $clog2(IN_GROUPS * NL + 1);
-    localparam SD = $clog2(BLOCKS + 1);                      // scores and flags,
-    localparam SL = $clog2(NL + 1);
-    localparam YD = $clog2(OUT_GROUPS * BLOCKS + 1);         // wavelet words,
-    localparam YL = $clog2(OUT_GROUPS * NL + 1);
-    localparam QA = $clog2(IN_GROUPS * KEPT + 1);            // kept coefficients
-    localparam WA = $clog2(WORDS + 1);
-    localparam KW = $clog2(KEPT + 1);
+    localparam AD = (IN_GROUPS * BLOCKS > 1) ? $clog2(IN_GROUPS * BLOCKS) : 1;          // addresses: detail and LL coefficients,
+    localparam AL = (IN_GROUPS * NL > 1) ? $clog2(IN_GROUPS * NL) : 1;
+    localparam SD = (BLOCKS > 1) ? $clog2(BLOCKS) : 1;                      // scores and flags,
+    localparam SL = (NL > 1) ? $clog2(NL) : 1;
+    localparam YD = (OUT_GROUPS * BLOCKS > 1) ? $clog2(OUT_GROUPS * BLOCKS) : 1;         // wavelet words,
+    localparam YL = (OUT_GROUPS * NL > 1) ? $clog2(OUT_GROUPS * NL) : 1;
+    localparam QA = (IN_GROUPS * KEPT > 1) ? $clog2(IN_GROUPS * KEPT) : 1;            // kept coefficients
+    localparam WA = (WORDS > 1) ? $clog2(WORDS) : 1;
+    localparam KW = (KEPT > 1) ? $clog2(KEPT) : 1;
     // Constants that fit their registers by construction.
     /* verilator lint_off WIDTH */
     localparam [NW-1:0] LAST_KEPT = KEPT - 1;
