@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import wccsim
 from wccsim.cli import COMMANDS, main
 
 ROOT = Path(__file__).parent.parent
@@ -78,6 +79,22 @@ def test_console_block_prints_what_the_page_says(
         printed = done.stdout + done.stderr
         assert done.returncode == (int(code[1]) if code else 0), f"{command}\n{printed}"
         assert not expected.strip() or matches(expected, printed), f"{command}\n{printed}"
+
+
+def test_the_readme_s_python_runs() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        exec(block, {})
+
+
+def test_the_readme_s_network_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    (tmp_path / "example.yaml").write_text(block, encoding="utf-8")
+    network = wccsim.load_network(str(tmp_path / "example.yaml"))
+    assert [layer.name for layer in network.layers if layer.keep] == ["stage2.0.expand", "stage2.1.expand"]
 
 
 def test_matching_can_fail() -> None:
