@@ -1,5 +1,6 @@
 """What is written reads back as the same layers: shipped networks, and random ones."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,13 @@ def same(first: Network, second: Network) -> bool:
 def test_a_shipped_network_survives(name: str) -> None:
     network = catalog.load_network(name)
     assert same(parse_network(yaml_text(network).encode(), "x", allow_unsupported=True), network)
+
+
+def test_what_could_not_be_read_back_is_not_written() -> None:
+    first, second = catalog.load_network("neighcnn_surrogate").layers[:2]
+    network = Network("n", (first, *(replace(second, name=f"c{index}") for index in range(20_001))))
+    with pytest.raises(WccsimError, match="n has 20002 layers, .* at most 20000 layers and 2097152 bytes"):
+        yaml_text(network)
 
 
 ANY_NAME = st.text(

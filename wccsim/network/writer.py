@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 
 from wccsim.errors import WccsimError
+from wccsim.located import MAX_BYTES
+from wccsim.network.head import MAX_LAYERS
 from wccsim.network.model import Layer, Network, Shape
 from wccsim.network.shapes import Window, out_size
 
@@ -18,7 +20,7 @@ _WORDS = ("true", "false", "yes", "no", "on", "off", "null", "none", "previous",
 
 
 def yaml_text(network: Network) -> str:
-    """The whole description, ending in a newline."""
+    """The whole description, ending in a newline; WccsimError where it would be too large to read back."""
     lines = [f"name: {scalar(network.name)}"]
     if network.source:
         lines.append(f"source: {scalar(network.source)}")
@@ -36,7 +38,13 @@ def yaml_text(network: Network) -> str:
         if layer.op != "input":
             lines.append(f"  - {{{', '.join(f'{key}: {value}' for key, value in entry(layer, previous))}}}")
             previous = layer
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    if len(network.layers) - len(inputs) > MAX_LAYERS or len(text.encode()) > MAX_BYTES:
+        raise WccsimError(
+            f"{network.name} has {len(network.layers)} layers, {len(text)} characters as YAML; "
+            f"at most {MAX_LAYERS} layers and {MAX_BYTES} bytes are read back"
+        )
+    return text
 
 
 def _input_settings(inputs: list[Layer]) -> Iterator[str]:
