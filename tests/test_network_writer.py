@@ -29,7 +29,7 @@ def test_a_shipped_network_survives(name: str) -> None:
 def test_what_could_not_be_read_back_is_not_written() -> None:
     first, second = catalog.load_network("neighcnn_surrogate").layers[:2]
     network = Network("n", (first, *(replace(second, name=f"c{index}") for index in range(20_001))))
-    with pytest.raises(WccsimError, match="n has 20002 layers, .* at most 20000 layers and 2097152 bytes"):
+    with pytest.raises(WccsimError, match=r"n has 20002 layers, .* at most 20000 layers and 2097152 bytes"):
         yaml_text(network)
 
 
