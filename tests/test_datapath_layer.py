@@ -1,5 +1,6 @@
 """The whole layer: every path equals the slow twin in every array and count, and refuses what it must."""
 
+import os
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -260,6 +261,17 @@ def test_real_maps_equal_the_twin(name):
     top = feature_map.x.shape[1] // 3
     corner = replace(feature_map, x=feature_map.x[:, top : top + 44, :42])
     _check_against_twin(corner, 40, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [path.name for path in sorted(SHARED_MAPS.glob("*.npz"))] or ["none"])
+def test_whole_real_maps_equal_the_twin(name):
+    """Every position of the map; as many of its channels as a minute of the twin allows."""
+    if not SHARED_MAPS.is_dir() or not os.environ.get("WCCSIM_SLOW"):
+        pytest.skip("minutes long: set WCCSIM_SLOW=1, where the real maps are")
+    feature_map = load_map(SHARED_MAPS / name)
+    channels, height, width = feature_map.x.shape
+    _check_against_twin(feature_map, max(1, min(channels, 1_300_000 // (height * width))), 4)
 
 
 @pytest.mark.parametrize("name", [path.name for path in sorted(SHARED_MAPS.glob("*.npz"))] or ["none"])

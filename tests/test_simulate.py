@@ -141,6 +141,8 @@ def _spoilt(tmp_path, **changes):
         ({"x": np.zeros((8, 8), np.int8)}, "[C, H, W]"),
         ({"x_scale": np.float32(np.nan)}, "x_scale"),
         ({"x_scale": np.float32(-1)}, "x_scale"),
+        ({"x_scale": np.float64(1e300)}, "x_scale leaves 1e-60 to 1e+60"),
+        ({"x_scale": np.float64(1e-310)}, "x_scale leaves 1e-60 to 1e+60"),
         ({"w": None}, "has no weights"),
         ({"w": np.zeros((2, 3), np.int8)}, "w is int8 (2, 3)"),
         ({"w_scale": np.zeros(3)}, "w_scale"),

@@ -75,9 +75,12 @@ def simulate(**asked: Any) -> None:
     if asked["dump"]:
         check_folder(Path(asked["dump"]))
     feature_map = load_map(_path_of(asked["map_path"]))
-    with compile_notice():
-        layer = _layer(asked, feature_map)
-        run = simulation.simulate(layer, feature_map)
+    try:
+        with compile_notice():
+            layer = _layer(asked, feature_map)
+            run = simulation.simulate(layer, feature_map)
+    except MemoryError:
+        raise WccsimError(f"{asked['map_path']} {feature_map.x.shape}: not enough memory to run it") from None
     if asked["save_layer"]:
         layer.save(asked["save_layer"])
     if asked["dump"]:

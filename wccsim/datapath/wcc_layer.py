@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wccsim import __version__
 from wccsim.datapath import calibration
 from wccsim.datapath.float_reference import Scales, scales_of
 from wccsim.datapath.layer import LayerResult, run_plan
@@ -21,6 +22,7 @@ from wccsim.parameters import WccParameters, padded, parse_keep
 FORMAT = "wccsim-layer"
 FORMAT_VERSION = 1
 WIDEST_CHECK = 1 << 24
+SMALLEST_SCALE = 1e-60
 ARRAYS = ("weights", "weight_scale", "r1", "r2", "r3", "bias", "real_bias")
 OUT_HIGHEST = {"int8": 127, "uint8": 255}
 
@@ -70,6 +72,7 @@ class WCCLayer:
         header = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
+            "made_by": f"wccsim {__version__}",
             "parameters": {**asdict(self.parameters), "keep": str(self.parameters.keep)},
             "x_scale": float(self.x_scale),
             "out_scale": float(self.out_scale),
@@ -145,6 +148,7 @@ def calibrated(
     calibration.check_method(method)
     if not maps:
         raise WccsimError("calibration needs at least one map")
+    _check_scales(x_scale, weight_scale, bias)
     p = replace(parameters, bias=bias is not None, relu=act != "none", per_level_shift=())
     # The plan checks weights, shapes and widths before any float is computed.
     unit = (1 << 30, 0) if p.requantise_mode == "tflite_double" else (1 << 15, 31)
@@ -161,6 +165,15 @@ def calibrated(
     out_scale = _out_scale(low, high, act, p)
     draft = _with_scales(p, weights, weight_scale, x_scale, step, words, out_scale, bias)
     return replace(draft, made={"method": method, "maps": len(maps), "act": act, **(made or {})})
+
+
+def _check_scales(x_scale: float, weight_scale: Float, bias: Float | None) -> None:
+    """Keep every product of scales well inside float64."""
+    for what, scale in (("x_scale", np.atleast_1d(x_scale)), ("weight_scale", weight_scale)):
+        if not ((scale > SMALLEST_SCALE) & (scale < 1 / SMALLEST_SCALE)).all():
+            raise WccsimError(f"{what} leaves {SMALLEST_SCALE:g} to {1 / SMALLEST_SCALE:g}")
+    if bias is not None and not (np.abs(bias) < 1 / SMALLEST_SCALE).all():
+        raise WccsimError(f"a bias reaches {1 / SMALLEST_SCALE:g} or is not finite")
 
 
 def _out_scale(low: float, high: float, act: str, p: WccParameters) -> float:
@@ -248,7 +261,7 @@ def _vector(array: npt.NDArray[Any], name: str, dtype: Any, count: int) -> npt.N
 
 
 def _header(array: npt.NDArray[Any]) -> dict[str, Any]:
-    wanted = {"format", "version", "parameters", "x_scale", "out_scale", "made"}
+    wanted = {"format", "version", "made_by", "parameters", "x_scale", "out_scale", "made"}
     try:
         header = json.loads(array.astype(np.uint8).tobytes().decode())
         if header["format"] != FORMAT or set(header) != wanted or not isinstance(header["made"], dict):
