@@ -60,7 +60,7 @@ FLOORS = [
     "cost.run validate",
     "extract",
     "codecs.bitstream",
-    "codecs.base codecs.rice_code codecs.huffman_code codecs.bit_planes",
+    "codecs.base codecs.eigen codecs.rice_code codecs.huffman_code codecs.bit_planes",
     "codecs.scalar codecs.depths codecs.wcc_words codecs.wcc_step codecs.mwq_bits codecs.klt_basis codecs.dct codecs.masked",
     "codecs.uniform codecs.apot codecs.wcc codecs.mwq codecs.transform_quantization codecs.klt codecs.dc_ac codecs.zvc codecs.rlc codecs.csr codecs.dct8x8 codecs.dct_cm codecs.ebpc codecs.rice codecs.huffman codecs.deflate",
     "codecs.registry",

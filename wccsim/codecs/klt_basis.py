@@ -1,9 +1,8 @@
 """The Karhunen-Loeve basis of a map, and the products with it.
 
 Vectors are C channels of `block` x `block` pixels (channel, row, column), edges replicated. The basis
-comes from LAPACK's symmetric eigensolver in float64 over an exactly accumulated covariance, each
-axis signed so that its greatest entry is positive, then rounded to 1/128: bits of a basis may differ
-between machines, which is why it is data, sent or stored, and never recomputed by a decoder.
+comes from the float64 eigenvectors of an exactly accumulated covariance, each axis signed so that its
+greatest entry is positive, then rounded to 1/128. It is data, sent or stored: no decoder computes it.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+
+from wccsim.codecs.eigen import principal_axes
 
 Matrix = npt.NDArray[np.int8]
 Float = npt.NDArray[np.float64]
@@ -43,10 +44,8 @@ def map_of(vectors: npt.NDArray[Any], shape: tuple[int, int, int], block: int) -
 def karhunen_loeve(vectors: npt.NDArray[Any]) -> Float:
     """Orthonormal axes, one a row, greatest variance first, of mean-free vectors [D, n]."""
     wide = np.asarray(vectors, np.float64)
-    _, columns = np.linalg.eigh(wide @ wide.T / wide.shape[1])
-    axes = columns.T[::-1]
-    leading = axes[np.arange(len(axes)), np.argmax(np.abs(axes), axis=1)]
-    return np.ascontiguousarray(axes * np.sign(leading)[:, None])
+    # Sums of whole numbers below 2^53 are exact in any order (words of 16 bits: to 2^19 positions).
+    return principal_axes(wide @ wide.T / wide.shape[1])
 
 
 def integer_basis(axes: Float) -> Matrix:

@@ -35,6 +35,7 @@ from wccsim.codecs.bitstream import (
     unpack,
 )
 from wccsim.codecs.depths import MAX_DEPTH, STEPS, Choice, allocate, block_errors, codes
+from wccsim.codecs.eigen import principal_axes
 from wccsim.errors import WccsimError
 
 Float = npt.NDArray[np.float64]
@@ -127,11 +128,8 @@ class TransformQuantization(Codec):
         s: Float | None = None
         t = matrix
         if self.variant != "none":
-            _, columns = np.linalg.eigh(matrix.T @ matrix)
-            axes = columns[:, ::-1]
-            signs = np.sign(axes[np.argmax(np.abs(axes), axis=0), np.arange(d)])
-            axes = axes * signs
-            t, s = matrix @ axes, np.ascontiguousarray(axes.T)
+            s = principal_axes(matrix.T @ matrix)
+            t = matrix @ s.T
         # What an error in component k of T does to the output, and one in row k of S, to first order.
         gains = np.diag(covariance if s is None else s @ covariance @ s.T)
         inputs, energies = np.diag(covariance), (t**2).sum(axis=0)
