@@ -81,6 +81,8 @@ def test_a_dump_holds_every_array_and_replaces_only_a_dump(tmp_path):
     assert arrays["indices"].tolist() == np.flatnonzero(arrays["kept"]).tolist()
     assert arrays["acc"].dtype == arrays["y"].dtype == np.int32
     np.testing.assert_array_equal(arrays["acc"], arrays["weights"].astype(int) @ arrays["q"].astype(int))
+    stream = np.unpackbits(arrays["index"], bitorder="little")[: report["index_bits"]]
+    np.testing.assert_array_equal(stream, arrays["kept"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["arrays"]
 
 

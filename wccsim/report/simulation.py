@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wccsim import __version__
 from wccsim.actions import ActionCounts, Stage, total
+from wccsim.datapath.bitmap import encode
 from wccsim.datapath.dump import write_dump
 from wccsim.datapath.float_reference import Scales
 from wccsim.datapath.layer import LayerResult
@@ -125,6 +128,9 @@ def dump(folder: Path, run: Simulation) -> None:
     names = ("coefficients", "energy", "kept", "indices", "q", "acc", "y", "out")
     arrays = {name: getattr(run.result, name) for name in names}
     arrays.update(x=run.feature_map.x, weights=run.plan.weights)
+    plan, p = run.plan, run.layer.parameters
+    memory = encode(run.result.kept, p.index, plan.padded_height, plan.padded_width, p.levels)
+    arrays["index"] = np.frombuffer(memory.payload, np.uint8)
     if run.plan.bias is not None:
         arrays["bias"] = run.plan.bias
     write_dump(folder, arrays, report(run))
@@ -141,7 +147,7 @@ def _heading(run: Simulation) -> str:
     return (
         f"{run.feature_map.name}: {plan.channels}x{plan.height}x{plan.width} {run.feature_map.x.dtype}"
         f" -> {plan.out_channels} channels {run.result.out.dtype}{padded}\n"
-        f"keep {p.keep}: {plan.kept:,} of {plan.positions:,} positions; {p.levels} levels, haar {p.haar}, "
+        f"keep {p.keep}: {plan.kept:,} of {plan.positions:,} positions; {p.levels} {'levels' if p.levels > 1 else 'level'}, haar {p.haar}, "
         f"score {p.score}, selection {p.selection}\n"
         f"index {p.index}: {run.result.index_bits:,} bits{shifts}; kernels: {run.result.path}\n"
         + _scale_note(run)
