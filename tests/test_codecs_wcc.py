@@ -214,5 +214,15 @@ def test_settings_that_cannot_be_are_refused() -> None:
     ]:
         with pytest.raises(WccsimError, match=why):
             wccsim.codec("wcc", **given_settings)
+    with pytest.raises(WccsimError, match="alpha is 300000; with 2 bits allowed: to 262144"):
+        wccsim.codec("wcc", bits=2, alpha=300_000).encode(np.zeros((1, 4, 4), np.int8))
     with pytest.raises(WccsimError, match="keeps none"):
         wccsim.codec("wcc", keep="1/100").encode(np.zeros((1, 4, 4), np.int8))
+
+
+@pytest.mark.parametrize("levels", [1, 3, 5])
+def test_the_longest_step_allowed_decodes(levels: int) -> None:
+    alpha = min(1 << 20, 1 << (15 + levels))
+    x = np.random.default_rng(0).integers(-32768, 32768, (1, 32, 32)).astype(np.int16)
+    y = decoded(Wcc(keep=1, bits=2, levels=levels, alpha=alpha), x)
+    assert y.shape == x.shape

@@ -41,6 +41,7 @@ from wccsim.parameters import INDEX_FORMATS, MAX_LEVELS, padded, parse_keep
 
 Ints = npt.NDArray[np.int64]
 SHIFT_BITS = 6
+MOST_SHIFT = 30  # of R1, plus levels: beyond it R3's shift would be below 1
 EXTRA_BITS = 3
 
 
@@ -168,6 +169,9 @@ class Wcc(Codec):
         if self.alpha is not None:
             # q = orthonormal coefficient * limit / alpha, and e is 2^levels times that coefficient.
             multiplier, shift = multiplier_and_shift(layout.limits[0][1] / self.alpha)
+            if shift > MOST_SHIFT + self.levels:
+                most = layout.limits[0][1] << (MOST_SHIFT - 15 + self.levels)
+                raise WccsimError(f"wcc: alpha is {self.alpha}; with {self.bits} bits allowed: to {most}")
             return QuantiserStep(multiplier, shift + self.levels, (0,) * self.levels)
         return find_step(
             coefficients,
@@ -177,7 +181,7 @@ class Wcc(Codec):
             layout.limits,
             self.levels,
             self.per_level_shift,
-            15 + 15 + 2 * self.levels,
+            MOST_SHIFT + 2 * self.levels,
         )
 
     def _check_width(self, x: Map) -> None:
