@@ -107,7 +107,7 @@ def as_yaml(value: Any) -> str:
     return scalar(value, substituted=True) if isinstance(value, str) else str(value)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(entry(), st.integers(0, 9)), min_size=1, max_size=10),
     st.lists(ANY_NAME, min_size=1, max_size=3, unique=True),
