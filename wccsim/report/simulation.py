@@ -143,11 +143,12 @@ def _heading(run: Simulation) -> str:
         if (plan.padded_height, plan.padded_width) == (plan.height, plan.width)
         else f", padded to {plan.padded_height}x{plan.padded_width}"
     )
+    levels = "1 level" if p.levels == 1 else f"{p.levels} levels"
     shifts = f"; per-level shifts {list(p.per_level_shift)}" if p.per_level_shift else ""
     return (
         f"{run.feature_map.name}: {plan.channels}x{plan.height}x{plan.width} {run.feature_map.x.dtype}"
         f" -> {plan.out_channels} channels {run.result.out.dtype}{padded}\n"
-        f"keep {p.keep}: {plan.kept:,} of {plan.positions:,} positions; {p.levels} {'levels' if p.levels > 1 else 'level'}, haar {p.haar}, "
+        f"keep {p.keep}: {plan.kept:,} of {plan.positions:,} positions; {levels}, haar {p.haar}, "
         f"score {p.score}, selection {p.selection}\n"
         f"index {p.index}: {run.result.index_bits:,} bits{shifts}; kernels: {run.result.path}\n"
         + _scale_note(run)
