@@ -22,12 +22,13 @@ from wccsim.parameters import padded
 settings_st = st.tuples(
     st.integers(1, 300), st.integers(1, 300), st.integers(1, 70), st.integers(1, 70),
     st.sampled_from([Fraction(1), Fraction(1, 2), Fraction(1, 3), Fraction(1, 4)]),
-    st.integers(1, 4), st.integers(2, 8), st.integers(2, 8), st.booleans(),
+    st.integers(1, 4), st.integers(2, 8), st.integers(2, 8), st.booleans(), st.integers(0, 3),
+    st.integers(1, 8),
 )  # fmt: skip
 
 
 def layer_of(point) -> Layer:
-    channels, outputs, height, width, keep, levels, act, weight, bias = point
+    channels, outputs, height, width, keep, levels, act, weight, bias, _, _ = point
     shape, out = Shape(channels, height, width), Shape(outputs, height, width)
     widths = {"weight_bits": weight, "act_bits": act}
     return Layer("l", "conv", ("input",), shape, out, bias=bias, keep=keep, levels=levels, **widths)
@@ -35,10 +36,13 @@ def layer_of(point) -> Layer:
 
 def arrays_of(points) -> Points:
     rows = []
-    for channels, outputs, height, width, keep, levels, act, weight, bias in points:
+    for channels, outputs, height, width, keep, levels, act, weight, bias, wider, out in points:
         positions = padded(height, levels) * padded(width, levels)
         kept = positions * keep.numerator // keep.denominator
-        rows.append((channels, outputs, height * width, positions, kept, levels, act, weight, int(bias)))
+        pixels = height * width
+        map_bits = channels * pixels * (act + wider)
+        settings = (levels, act, weight, int(bias), map_bits, out)
+        rows.append((channels, outputs, pixels, positions, kept, *settings))
     return Points(*np.array(rows, dtype=np.int64).T)
 
 
@@ -67,8 +71,8 @@ def test_every_point_equals_the_scalar_model(
         scalar = []
         for point in points:
             layer = layer_of(point)
-            bits = layer.in_shape.values * layer.act_bits
-            source = Source(layer.in_shape.values, bits, layer.act_bits, layer.act_bits)
+            stored = layer.act_bits + point[-2]
+            source = Source(layer.in_shape.values, layer.in_shape.values * stored, stored, point[-1])
             scalar.append(wcc_layer_cost(layer, source, machine, Prices(table), options))
     except WccsimError:
         assume(False)
@@ -81,7 +85,7 @@ def test_every_point_equals_the_scalar_model(
 
 def test_what_a_sweep_cannot_price_is_refused_in_one_line():
     machine, table = load_accelerator("edge_npu_wcc"), load_energy("lpddr4")
-    points = arrays_of([(8, 8, 8, 8, Fraction(1), 1, 8, 8, False)])
+    points = arrays_of([(8, 8, 8, 8, Fraction(1), 1, 8, 8, False, 0, 8)])
     for bad in (CostOptions(compress="producer"), CostOptions(fuse=True)):
         with pytest.raises(WccsimError, match="layers alone"):
             vector_costs(points, machine, table, bad)

@@ -11,10 +11,10 @@ from wccsim.cost.options import CostOptions
 from wccsim.cost.pricing import Prices
 from wccsim.cost.record import LayerCost
 from wccsim.cost.surroundings import surroundings
+from wccsim.cost.views import fitted
 from wccsim.cost.wcc import wcc_layer_cost
 from wccsim.counting.gates import read_gates
 from wccsim.counting.traffic import VIEWS
-from wccsim.errors import WccsimError
 from wccsim.hardware.energy import EnergyTable
 from wccsim.hardware.model import Accelerator
 from wccsim.network.model import Layer, Network
@@ -75,12 +75,13 @@ def network_cost(
     """
     options = options or CostOptions()
     prices = Prices(table, read_gates() if options.compute == "gates" else None)
+    described = {layer.name: layer for layer in network.layers}
+    network = fitted(network, accelerator)
     around = surroundings(network.layers, accelerator, options)
     costs = []
     for layer in network.layers:
         if layer.op in VIEWS or not layer.counted:
             continue
-        _check_widths(layer, accelerator)
         source = around[layer.name]
         if layer.keep is not None:
             costs.append(wcc_layer_cost(layer, source, accelerator, prices, options))
@@ -88,19 +89,16 @@ def network_cost(
             costs.append(dense_layer_cost(layer, source, accelerator, prices, options))
         else:
             costs.append(other_layer_cost(layer, source, accelerator, prices))
-    return NetworkCost(network, accelerator, table, options, tuple(costs))
+    noted = tuple(_noted(cost, described[cost.layer.name]) for cost in costs)
+    return NetworkCost(network, accelerator, table, options, noted)
 
 
-def _check_widths(layer: Layer, accelerator: Accelerator) -> None:
-    for what, given, most in (
-        ("activations", layer.act_bits, accelerator.activation_bits),
-        ("weights", layer.weight_bits, accelerator.weight_bits),
-    ):
-        if layer.multiplies and given > most:
-            raise WccsimError(
-                f"layer {layer.name}: {what} of {given} bits; the array of {accelerator.name} takes up to "
-                f"{most}"
-            )
+def _noted(cost: LayerCost, described: Layer) -> LayerCost:
+    """Says where an exempt layer runs narrower than it is described."""
+    if (described.weight_bits, described.act_bits) == (cost.layer.weight_bits, cost.layer.act_bits):
+        return cost
+    note = "exempt and described wider than the array: runs at the array's widths"
+    return replace(cost, notes=(*cost.notes, note))
 
 
 def without_wcc(network: Network) -> Network:

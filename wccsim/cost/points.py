@@ -15,7 +15,10 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Layer-points, one a row: shapes, settings, positions N of the padded map and kept k of them."""
+    """Layer-points, one a row: shapes, settings, positions N of the padded map and kept k of them.
+
+    map_bits: the whole input map as it lies in DRAM. out_bits: width of an output value.
+    """
 
     in_channels: Ints
     out_channels: Ints
@@ -26,6 +29,8 @@ class Points:
     act_bits: Ints
     weight_bits: Ints
     bias: Ints
+    map_bits: Ints
+    out_bits: Ints
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -60,6 +65,7 @@ class Sizes:
 
     butterflies: Ints
     last: Ints
+    input_bits: Ints
     map_bits: Ints
     kept_bits: Ints
     index_bits: Ints

@@ -106,7 +106,7 @@ def _moves(
     returned = array["returns"] * accelerator.accumulator_bits
     return {
         "haar": [
-            ("in", s.map_bits * haars, from_map),
+            ("in", s.input_bits * haars, from_map),
             ("coefficient", ci * reread * word * haars, ci * 4 * s.butterflies * word * haars),
             ("score", s.scores_bits * (groups - 1) + scores, s.scores_bits * groups),
         ],
@@ -170,7 +170,7 @@ def _latency(
     lanes = accelerator.array
     start = np.array(start_bits(accelerator, 1, 0)) * points.weight_bits + lanes.rows * points.act_bits
     load = _dram_cycles(np.minimum(start, reads), accelerator)
-    store = _dram_cycles(np.minimum(lanes.columns * points.act_bits, writes), accelerator)
+    store = _dram_cycles(np.minimum(lanes.columns * points.out_bits, writes), accelerator)
     both = _dram_cycles(reads + writes, accelerator)
     total: Ints = load + store + work + np.maximum(both - load - store - work, 0)
     return total

@@ -107,12 +107,13 @@ def _sizes(points: Points, c: Constants, options: CostOptions) -> Sizes:
         butterflies,
         n >> (2 * levels),
         points.in_channels * points.pixels * points.act_bits,
+        points.map_bits,
         points.kept * points.in_channels * points.act_bits,
         index,
         n * c.score_bits,
         sweeps,
         points.out_channels * points.kept * c.wavelet_bits,
-        points.out_channels * points.pixels * points.act_bits,
+        points.out_channels * points.pixels * points.out_bits,
     )
 
 

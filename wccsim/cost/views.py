@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from wccsim.cycles import ceil_div
+from wccsim.errors import WccsimError
 from wccsim.hardware.model import Accelerator
-from wccsim.network.model import Layer
+from wccsim.network.model import Layer, Network
 from wccsim.systolic import GemmCount, gemm_count
 from wccsim.tiling import Capacity, Nest
 
@@ -71,6 +74,32 @@ def kept_nest(layer: Layer, kept: int, out_word_bits: int, accelerator: Accelera
         out_row_bits=out_word_bits,
         partial_row_bits=accelerator.accumulator_bits,
     )
+
+
+def fitted(network: Network, accelerator: Accelerator) -> Network:
+    """The network as the array can run it: exempt layers at no more than its widths.
+
+    A description keeps exempt layers wide (32/32, say) because the published work does; an integer
+    array has no such mode. Raises WccsimError for any other layer wider than the array.
+    """
+
+    def narrowed(layer: Layer) -> Layer:
+        if not layer.multiplies:
+            return layer
+        widths = {
+            "act_bits": (layer.act_bits, accelerator.activation_bits),
+            "weight_bits": (layer.weight_bits, accelerator.weight_bits),
+        }
+        for what, (given, most) in widths.items():
+            if given > most and not layer.exempt:
+                raise WccsimError(
+                    f"layer {layer.name}: {what} is {given}; the array of {accelerator.name} takes up to "
+                    f"{most}"
+                )
+        act, weight = (min(given, most) for given, most in widths.values())
+        return replace(layer, act_bits=act, weight_bits=weight)
+
+    return replace(network, layers=tuple(narrowed(layer) for layer in network.layers))
 
 
 def capacity(accelerator: Accelerator, reserved_bits: dict[str, int] | None = None) -> Capacity:

@@ -1,0 +1,275 @@
+"""Sweeps equal the scalar model, in any order, anywhere, interrupted or not; allocation keeps budgets."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wccsim.cost.network import network_cost
+from wccsim.cost.options import CostOptions
+from wccsim.counting.options import configured
+from wccsim.errors import WccsimError
+from wccsim.explore import sweep as sweep_module
+from wccsim.explore.allocate import Choice, _choices, _hull, _walk, allocate, parse_budget
+from wccsim.explore.cluster import dask_executor, local_executor
+from wccsim.explore.distortion import Curve, Distortion, effective_bits, proxy, read_curves
+from wccsim.explore.grid import Grid, Setting, parse_integers, parse_keeps
+from wccsim.explore.price import Job
+from wccsim.explore.sweep import jobs_of, pareto_front, sweep
+from wccsim.hardware.accelerator_yaml import load_accelerator
+from wccsim.hardware.energy_yaml import load_energy
+from wccsim.network.catalog import load_network
+from wccsim.network.model import Layer, Shape
+
+NETWORK = load_network("mobilenetv3_small")
+MACHINE, TABLE = load_accelerator("edge_npu_wcc"), load_energy("lpddr4")
+GRID = Grid((None, Fraction(1), Fraction(1, 4)), act_bits=(4, 8), weight_bits=(8,), levels=(1, 3))
+
+
+def job(options: CostOptions | None = None, distortion: Distortion | None = None) -> Job:
+    return Job(NETWORK, MACHINE, TABLE, options or CostOptions(), distortion or Distortion(), ())
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return sweep(job(), GRID)
+
+
+def same(one, other) -> None:
+    assert one.settings == other.settings
+    for name in one.totals:
+        assert one.totals[name].tolist() == other.totals[name].tolist()
+
+
+@pytest.mark.parametrize("compress", ["none", "consumer"])
+def test_every_total_equals_the_scalar_network_cost(compress):
+    options = CostOptions(compress=compress)
+    swept = sweep(job(options), GRID)
+    assert len(swept.settings) == len(GRID)
+    for index, s in enumerate(swept.settings):
+        network = configured(
+            NETWORK, weight_bits=s.weight_bits, act_bits=s.act_bits, keep=s.keep, levels=s.levels
+        )
+        cost = network_cost(network, MACHINE, TABLE, options)
+        assert swept.totals["macs"][index] == cost.macs
+        assert swept.totals["cycles"][index] == cost.cycles
+        assert swept.totals["dram_bits"][index] == cost.dram_bits
+        assert swept.totals["energy_pj"][index] == pytest.approx(cost.energy_pj, rel=1e-11)
+
+
+def test_bops_are_those_of_the_count():
+    from wccsim.counting.run import count
+
+    swept = sweep(job(), Grid((Fraction(1, 4),)))
+    counted = count(NETWORK, keep="25%")
+    assert swept.totals["bops"][0] == sum(c.bops for c in counted.counts)
+
+
+def test_executors_give_the_same(plain):
+    with ThreadPoolExecutor(2) as threads:
+        same(sweep(job(), GRID, threads), plain)
+    with local_executor(2) as processes:
+        same(sweep(job(), GRID, processes), plain)
+
+
+def test_the_order_in_which_parts_finish_does_not_matter(plain, monkeypatch):
+    monkeypatch.setattr(sweep_module, "as_completed", lambda futures: reversed(list(futures)))
+    with ThreadPoolExecutor(2) as threads:
+        same(sweep(job(), GRID, threads), plain)
+
+
+def test_a_dask_cluster_gives_the_same(plain):
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        ) as cluster,
+        dask_executor(cluster.scheduler_address) as executor,
+    ):
+        same(sweep(job(), GRID, executor), plain)
+
+
+def test_a_cluster_that_is_not_there_is_said_in_one_line():
+    pytest.importorskip("distributed")
+    for address in ("tcp://127.0.0.1:1", "nonsense", ""):
+        with pytest.raises(WccsimError, match="dask"), dask_executor(address, timeout_s=1):
+            pass
+
+
+def test_an_interrupted_sweep_goes_on_where_it_stopped(plain, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    real, priced = sweep_module.price_part, []
+
+    def failing(one):
+        if priced:
+            raise KeyboardInterrupt
+        priced.append(one)
+        return real(one)
+
+    monkeypatch.setattr(sweep_module, "price_part", failing)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(job(), GRID, parts=tmp_path)
+    assert len(list(tmp_path.glob("part-*.parquet"))) == 1
+    again = []
+    monkeypatch.setattr(sweep_module, "price_part", lambda one: again.append(one) or real(one))
+    same(sweep(job(), GRID, parts=tmp_path), plain)
+    assert len(again) == len(jobs_of(job(), GRID)) - 1
+
+
+def test_a_damaged_or_foreign_part_is_priced_again(plain, tmp_path):
+    pytest.importorskip("pyarrow")
+    sweep(job(), GRID, parts=tmp_path)
+    for path in tmp_path.glob("part-*.parquet"):
+        path.write_bytes(path.read_bytes()[:100])
+    same(sweep(job(), GRID, parts=tmp_path), plain)
+    other = sweep(job(CostOptions(index="list")), GRID, parts=tmp_path)
+    assert (
+        other.totals["dram_bits"].tolist()
+        == sweep(job(CostOptions(index="list")), GRID).totals["dram_bits"].tolist()
+    )
+
+
+def test_parts_hold_every_layer_point(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    swept = sweep(job(), GRID, parts=tmp_path)
+    tables = [parquet.read_table(path) for path in tmp_path.glob("*.parquet")]
+    assert sum(table.num_rows for table in tables) == swept.layer_points
+    assert sum(table["cycles"].to_numpy().sum() for table in tables) == swept.totals["cycles"].sum()
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=30))
+def test_the_front_is_what_nothing_beats(points):
+    first, second = np.array(points, dtype=float).T
+    front = pareto_front(first, second)
+    for index, (a, b) in enumerate(points):
+        beaten = any(c <= a and d <= b and (c, d) != (a, b) for c, d in points)
+        assert front[index] == (not beaten)
+
+
+choice_lists = st.lists(
+    st.lists(st.tuples(st.integers(1, 30), st.integers(0, 30)), min_size=1, max_size=5),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(choice_lists, st.integers(4, 120))
+def test_the_walk_keeps_the_budget_and_the_dual_bounds_every_assignment(points, budget):
+    """Against all assignments: within the budget none has less distortion than the dual says."""
+    setting = Setting(None, 8, 8, 3)
+    choices = [[Choice(setting, float(c), float(d)) for c, d in one] for one in points]
+    hulls = [_hull(one) for one in choices]
+    if sum(hull[0].cost for hull in hulls) > budget:
+        return
+    picked, multiplier = _walk(hulls, budget)
+    assert sum(c.cost for c in picked) <= budget
+    bound = sum(min(c.distortion + multiplier * c.cost for c in one) for one in choices) - multiplier * budget
+    feasible = [a for a in itertools.product(*choices) if sum(c.cost for c in a) <= budget]
+    least = min(sum(c.distortion for c in a) for a in feasible)
+    assert bound <= least + 1e-9
+    assert sum(c.distortion for c in picked) >= least - 1e-9
+
+
+@pytest.mark.parametrize("objective", ["bops", "cycles", "energy", "traffic"])
+def test_allocation_beats_one_setting_for_all_within_the_budget(objective):
+    grid = Grid((None, Fraction(1), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8)), act_bits=(4, 8))
+    arguments = (NETWORK, MACHINE, TABLE, CostOptions(), Distortion(), grid, objective)
+    _, choices, fixed = _choices(*arguments)
+    least = fixed + sum(min(c.cost for c in one) for one in choices)
+    budget = (least + allocate(*arguments, 1e30).best.cost) / 2
+    found = allocate(NETWORK, MACHINE, TABLE, CostOptions(), Distortion(), grid, objective, budget)
+    assert found.best.cost <= budget
+    assert found.bound <= found.best.distortion * (1 + 1e-9)
+    assert found.uniform is None or found.best.distortion <= found.uniform.distortion
+    assert found.rule is not None
+    with pytest.raises(WccsimError, match="already need"):
+        allocate(NETWORK, MACHINE, TABLE, CostOptions(), Distortion(), grid, objective, budget / 1e6)
+
+
+def test_an_allocations_cost_is_what_the_settings_cost():
+    """With one choice a layer, the sum is that of the whole network under it."""
+    grid = Grid((Fraction(1, 4),))
+    found = allocate(NETWORK, MACHINE, TABLE, CostOptions(), Distortion(), grid, "cycles", 1e30)
+    network = configured(NETWORK, keep=Fraction(1, 4))
+    assert found.best.cost == network_cost(network, MACHINE, TABLE).cycles
+
+
+CSV = """map,channels,height,width,codec,bits_per_value,snr_db
+a.conv,16,8,8,wcc,2,10
+a.conv,16,8,8,wcc,4,20
+a.conv,16,8,8,uniform,2,6
+a.conv,16,8,8,uniform,8,inf
+big,16,80,80,wcc,2,30
+big,16,80,80,uniform,2,6
+other,1,1,1,zvc,2,6
+"""
+
+
+def test_curves_are_read_and_matched_by_name_then_by_shape(tmp_path):
+    path = tmp_path / "c.csv"
+    path.write_text(CSV)
+    maps = read_curves(path)
+    assert [m.name for m in maps] == ["a.conv", "big"]
+    measured = Distortion(maps)
+    own = Layer("conv", "conv", (), Shape(16, 64, 64), Shape(16, 64, 64))
+    assert measured.of(own, None, 2, 3) == pytest.approx(10**-0.6)
+    near = Layer("x", "conv", (), Shape(16, 72, 72), Shape(16, 72, 72))
+    assert measured.of(near, Fraction(1, 4), 8, 3) == pytest.approx(1e-3)
+    assert effective_bits(own, Fraction(1, 4), 8, 3) == 2 + 1 / 16
+    for bad, says in (("map,codec\n", "no column"), (CSV.replace(",10\n", ",ten\n"), "not all are numbers")):
+        path.write_text(bad)
+        with pytest.raises(WccsimError, match=says) as refusal:
+            read_curves(path)
+        assert str(refusal.value).startswith(f"{path}:")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 64), st.integers(4, 64), st.integers(2, 8), st.integers(1, 3))
+def test_the_proxy_never_prefers_fewer_bits_or_fewer_kept(channels, size, bits, levels):
+    layer = Layer("l", "conv", (), Shape(channels, size, size), Shape(1, size, size))
+    by_keep = [proxy(layer, Fraction(1, n), bits, levels) for n in (1, 2, 4, 8)]
+    assert by_keep == sorted(by_keep)
+    assert (
+        proxy(layer, Fraction(1, 2), bits, levels) <= proxy(layer, Fraction(1, 2), bits - 1, levels) + 1e-12
+    )
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.5, 8), st.floats(-30, 0)), min_size=1, max_size=6, unique_by=lambda p: p[0]
+    )
+)
+def test_a_curve_passes_through_its_points(points):
+    points = sorted(points)
+    curve = Curve(tuple(b for b, _ in points), tuple(n for _, n in points))
+    for bits, noise in points:
+        assert curve.noise(bits) == pytest.approx(min(2**noise, 1.0), rel=1e-6)
+
+
+def test_texts_of_the_command_line():
+    assert parse_integers("4,6,8", "x") == (4, 6, 8)
+    assert parse_integers("1..4,8", "x") == (1, 2, 3, 4, 8)
+    assert parse_keeps("1,.5,25%,dense") == (1, Fraction(1, 2), Fraction(1, 4), None)
+    assert parse_keeps("0.1..1:4") == (Fraction(1, 10), Fraction(2, 5), Fraction(7, 10), 1)
+    assert parse_budget("bops=673e9") == ("bops", 673e9)
+    assert parse_budget("energy=2.5mJ") == ("energy", 2.5e9)
+    for bad in ("", "x", "4..2", "1..99999", "4.5"):
+        with pytest.raises(WccsimError):
+            parse_integers(bad, "x")
+    for bad in ("bops", "flops=3", "bops=-3", "bops=3mJ", "energy=0", "bops=1.2.3", "bops=1e999"):
+        with pytest.raises(WccsimError):
+            parse_budget(bad)
+    for bad in ({"act_bits": (1,)}, {"levels": (0,)}, {"weight_bits": ()}):
+        with pytest.raises(WccsimError):
+            Grid((Fraction(1),), **bad)
+
+
+def test_a_keep_that_keeps_nothing_is_named_with_its_layer():
+    with pytest.raises(WccsimError, match=r"layer .*: keep 1/1000 of its .* keeps none"):
+        sweep(job(), Grid((Fraction(1, 1000),)))

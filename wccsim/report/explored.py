@@ -1,0 +1,225 @@
+"""Sweeps and allocations as reports, and the Pareto front as a picture."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from pathlib import Path
+
+from wccsim.errors import WccsimError
+from wccsim.explore.allocate import OBJECTIVES, Allocation, Outcome
+from wccsim.explore.price import Job
+from wccsim.explore.sweep import Sweep, keep_text
+from wccsim.files import replacing
+from wccsim.report.tables import Provenance, Report
+from wccsim.report.terminal import WIDTH, Cell, terminal_table
+
+SWEEP_COLUMNS = (
+    "keep", "act_bits", "weight_bits", "levels", "distortion_noise_to_signal", "macs", "bops", "cycles",
+    "dram_bits", "energy_pj", "pareto_bops", "pareto_cycles", "pareto_energy", "pareto_traffic",
+)  # fmt: skip
+ALLOCATION_COLUMNS = (
+    "layer", "keep", "act_bits", "weight_bits", "levels", "cost", "distortion_noise_to_signal",
+)  # fmt: skip
+
+
+def provenance(job: Job, command: str, curves: str | None, **settings: str | int | float) -> Provenance:
+    """Everything the figures rest on."""
+    return Provenance(
+        command,
+        {
+            job.network.name: job.network.sha256,
+            job.accelerator.name: job.accelerator.sha256,
+            job.table.name: job.table.sha256,
+            **({} if curves is None else {"curves": curves}),
+        },
+        {
+            **job.options.as_settings(),
+            "energy": job.table.title,
+            "distortion": job.distortion.source + "; of feature maps alone: weights' bits change cost only",
+            **settings,
+        },
+    )
+
+
+def values_of(job: Job) -> int:
+    """Values of the input maps whose distortion is summed: the noise of all over the signal of all."""
+    return sum(
+        layer.in_shape.values
+        for layer in job.network.layers
+        if layer.multiplies and layer.counted and not layer.exempt
+    )
+
+
+def sweep_report(swept: Sweep, job: Job, source: Provenance) -> Report:
+    """One row a setting; noise over signal is the mean over all map values."""
+    fronts = {name: swept.pareto(column) for name, column in OBJECTIVES.items()}
+    values = values_of(job)
+    t = swept.totals
+    rows: list[tuple[Cell, ...]] = [
+        (
+            keep_text(s.keep), s.act_bits, s.weight_bits, s.levels, float(t["distortion"][i]) / values,
+            int(t["macs"][i]), int(t["bops"][i]), int(t["cycles"][i]), int(t["dram_bits"][i]),
+            float(t["energy_pj"][i]), *("yes" if fronts[name][i] else "" for name in OBJECTIVES),
+        )
+        for i, s in enumerate(swept.settings)
+    ]  # fmt: skip
+    totals: dict[str, Cell] = {"settings": len(rows), "layer_points": swept.layer_points}
+    return Report(SWEEP_COLUMNS, rows, source, totals)
+
+
+def decibels(noise_to_signal: float) -> float:
+    """Signal over noise in dB."""
+    return math.inf if noise_to_signal <= 0 else -10 * math.log10(noise_to_signal)
+
+
+def sweep_text(report: Report, objective: str) -> str:
+    """The Pareto front of (distortion, objective), from the least distorted on."""
+    column = {name: index for index, name in enumerate(report.columns)}
+    flag = column[f"pareto_{objective}"]
+    front = sorted((row for row in report.rows if row[flag]), key=lambda row: _number(row[4]))
+    heads = [
+        "keep",
+        "act\nbits",
+        "weight\nbits",
+        "levels",
+        "SNR\ndB",
+        "GBOP",
+        "Mcycle",
+        "DRAM\nMbit",
+        "energy\nmJ",
+    ]
+    rows: list[tuple[Cell, ...]] = [
+        (
+            *row[:4], decibels(_number(row[4])), _number(row[6]) / 1e9, _number(row[7]) / 1e6,
+            _number(row[8]) / 1e6, _number(row[9]) / 1e9,
+        )
+        for row in front
+    ]  # fmt: skip
+    counts = report.totals
+    title = (
+        f"{counts['settings']:,} settings, {counts['layer_points']:,} layer-points; "
+        f"{len(front)} on the front of (distortion, {objective})\n"
+    )
+    return title + terminal_table(heads, rows) + "\n" + _wrapped(report.provenance.settings["distortion"])
+
+
+def _wrapped(text: object) -> str:
+    return textwrap.fill(f"distortion: {text}", WIDTH) + "\n"
+
+
+def _number(cell: object) -> float:
+    assert isinstance(cell, (int, float))
+    return float(cell)
+
+
+def allocation_report(found: Allocation, job: Job, source: Provenance) -> Report:
+    """One row a layer of the best outcome; the comparisons are in the totals."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            layer.name, keep_text(c.setting.keep), c.setting.act_bits, c.setting.weight_bits,
+            c.setting.levels, c.cost, c.distortion / layer.in_shape.values,
+        )
+        for layer, c in zip(found.layers, found.best.choices, strict=True)
+    ]  # fmt: skip
+    values = sum(layer.in_shape.values for layer in found.layers)
+    outcomes = {"allocated": found.best, "one_setting_for_all": found.uniform, "rule_25_50": found.rule}
+    totals: dict[str, Cell | dict[str, Cell]] = {
+        name: {
+            "cost": o.cost,
+            "distortion_noise_to_signal": o.distortion / values,
+            "setting": setting_text(o),
+        }
+        for name, o in outcomes.items()
+        if o is not None
+    }
+    totals["budget"] = found.budget
+    totals["bound_noise_to_signal"] = found.bound / values
+    return Report(ALLOCATION_COLUMNS, rows, source, totals, (gain_sentence(found),))
+
+
+def setting_text(outcome: Outcome) -> str:
+    """The settings of an outcome, most frequent first."""
+    counts: dict[str, int] = {}
+    for choice in outcome.choices:
+        s = choice.setting
+        text = f"{keep_text(s.keep)} at {s.act_bits}/{s.weight_bits}, L={s.levels}"
+        counts[text] = counts.get(text, 0) + 1
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return "; ".join(f"{count}x {text}" for text, count in ordered[:4]) + (
+        "; ..." if len(ordered) > 4 else ""
+    )
+
+
+def gain_sentence(found: Allocation) -> str:
+    """What choosing per layer gains over one setting for all, and over the 25 %-50 % rule."""
+    best, parts = found.best, []
+    if found.uniform is None:
+        parts.append(f"no single setting meets {found.objective}={found.budget:g}")
+    else:
+        gain = decibels(best.distortion) - decibels(found.uniform.distortion)
+        parts.append(f"over the best single setting ({setting_text(found.uniform)}): {gain:+.2f} dB")
+    if found.rule is not None:
+        gain = decibels(best.distortion) - decibels(found.rule.distortion)
+        share = 100 * (found.rule.cost / found.budget - 1)
+        parts.append(f"over the 25 %-50 % rule, which takes {share:+.1f} % of the budget: {gain:+.2f} dB")
+    return "Choosing per layer gains, " + "; ".join(parts) + "."
+
+
+def allocation_text(found: Allocation, report: Report) -> str:
+    """The layers' settings, the outcomes side by side, and the gain in one sentence."""
+    values = sum(layer.in_shape.values for layer in found.layers)
+    heads = ["layer", "keep", "act\nbits", "weight\nbits", "levels", found.objective, "SNR\ndB"]
+    rows = [(*row[:6], decibels(_number(row[6]))) for row in report.rows]
+    outcomes = [o for o in (found.best, found.uniform, found.rule) if o is not None]
+    lines: list[tuple[Cell, ...]] = [
+        (o.name, o.cost, 100 * o.cost / found.budget, decibels(o.distortion / values)) for o in outcomes
+    ]
+    lines.append(("bound of the dual", None, None, decibels(found.bound / values)))
+    summary = terminal_table(["outcome", found.objective, "% of\nbudget", "SNR\ndB"], lines)
+    sentences = textwrap.fill(report.notes[0], WIDTH)
+    distortion = _wrapped(report.provenance.settings["distortion"])
+    return f"{terminal_table(heads, rows)}\n{summary}\n{sentences}\n\n{distortion}"
+
+
+def write_pareto_plot(path: Path | str, report: Report, objective: str) -> None:
+    """All settings as dots and the front as a line: cost against signal over noise."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise WccsimError("plots need matplotlib: pip install 'wccsim[plot]'") from None
+    if Path(path).suffix not in (".png", ".svg", ".pdf"):
+        raise WccsimError(f"{path}: the ending says the format; allowed: .png, .svg, .pdf")
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    matplotlib.rcParams["svg.hashsalt"] = "wccsim"
+    name, scale, unit = {
+        "bops": ("bops", 1e9, "GBOP"),
+        "cycles": ("cycles", 1e6, "Mcycle"),
+        "energy": ("energy_pj", 1e9, "mJ"),
+        "traffic": ("dram_bits", 1e6, "DRAM Mbit"),
+    }[objective]
+    at, flag = report.columns.index(name), report.columns.index(f"pareto_{objective}")
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+
+    def drawn(rows: list[tuple[Cell, ...]]) -> tuple[list[float], list[float]]:
+        return [_number(r[at]) / scale for r in rows], [decibels(_number(r[4])) for r in rows]
+
+    rows = [tuple(row) for row in report.rows]
+    axes.scatter(*drawn([r for r in rows if r[0] != "dense"]), s=16, color="#ee6677", label="WCC")
+    axes.scatter(
+        *drawn([r for r in rows if r[0] == "dense"]), s=24, marker="s", color="#4477aa", label="dense"
+    )
+    front = sorted((r for r in rows if r[flag]), key=lambda r: _number(r[at]))
+    axes.plot(*drawn(front), color="black", linewidth=1, label="Pareto front")
+    axes.set_xlabel(f"{objective} ({unit})")
+    axes.set_ylabel("signal over noise of the maps (dB)")
+    inputs = list(report.provenance.inputs)
+    axes.set_title(f"{inputs[0]} on {inputs[1]}")
+    axes.grid(True, linewidth=0.4)
+    axes.legend()
+    with replacing(path) as temporary:
+        metadata = {"Date": None} if Path(path).suffix == ".svg" else None
+        figure.savefig(temporary, format=Path(path).suffix[1:], dpi=150, metadata=metadata)
