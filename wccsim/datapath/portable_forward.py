@@ -18,10 +18,11 @@ import numpy as np
 from numba import njit
 
 from wccsim.datapath.strips import _count_strip
-from wccsim.datapath.workers import claim
+from wccsim.datapath.workers import claim, prefetch
 
 I16, I32, I64, U = np.int16, np.int32, np.int64, np.uintp
 LOW_WORD = I64(0xFFFFFFFF)
+LINE = 32  # words of a cache line
 
 
 @njit(cache=True)
@@ -57,6 +58,15 @@ def _forward_next(lows, start, words, size):
 
 
 @njit(cache=True)
+def _prefetch_strip(image, channel, strip, levels):
+    """Ask for a channel's strip: it lies far from the one before, where no processor looks ahead."""
+    words = image.shape[2] << levels
+    start = channel * image.shape[1] * image.shape[2] + strip * words
+    for i in range(0, words, LINE):
+        prefetch(image, start + i)
+
+
+@njit(cache=True)
 def _forward_strip(image, channel, strip, levels, flip, offset, rows, words, lows):
     """All coefficients of one strip of one channel, in strip order, into `words`.
 
@@ -64,6 +74,8 @@ def _forward_strip(image, channel, strip, levels, flip, offset, rows, words, low
     other. An unsigned map is read as x - 128 (`flip` changes the top bit of each byte); what that takes
     from the last LL band, 128 * 4**L, is given back as `offset`.
     """
+    if channel + 1 < image.shape[0]:
+        _prefetch_strip(image, channel + 1, strip, levels)
     columns = image.shape[2]
     size = rows.size * columns
     for r in range(rows.size):
