@@ -118,7 +118,7 @@ PARAMETERS = {
     "resnet18": 11_689_512,  # torchvision: num_params of the weights' metadata
     "resnet34": 21_797_672,
     "resnet50": 25_557_032,
-    "mobilenetv2_imagenet": 3_504_872,
+    "mobilenetv2_imagenet": 3_504_872 + 1281,  # torchvision has no background class: 1280 weights, one bias
     "mobilenetv3_small": 2_542_856,
     "edsr": 1_369_859,  # 1.37 M: EDSR-PyTorch, baseline x2
 }
