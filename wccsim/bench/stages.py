@@ -95,7 +95,7 @@ def stage_costs(one: Job, repeats: int = 3) -> list[StageCost]:
     plan = one.plan
     room = Workspace(threads=1).room(plan, False, portable.KERNELS)
     f, scratch = room.fused, {name: array[0] for name, array in room.scratch.items()}
-    image = fused.pairs_of_pixels(plan, one.x)
+    image = fused.pairs_of_pixels(plan, one.x, room)
     base, step, rows, r1_shifts, _ = f.order
     out = np.empty((plan.out_channels, plan.height, plan.width), np.int8)
     slots, pairs = len(scratch["places"]), (plan.channels + 1) // 2

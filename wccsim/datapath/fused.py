@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
-from wccsim.datapath.portable_forward import _score_strips
+from wccsim.datapath.portable_forward import _pad_channels, _score_strips
 from wccsim.datapath.strips import Strips, bit_reversed, select, strips_of
 from wccsim.datapath.workers import share, thread_count
 
@@ -35,6 +35,7 @@ def why_not(plan: Plan, inner: bool, unsigned: bool) -> str | None:
         (p.in_bits > 8 + unsigned, f"activations of {p.in_bits - unsigned} bits do not fit a byte"),
         (p.haar != "exact", f"haar is {p.haar}"),
         (p.score != "l2", f"the score is {p.score}"),
+        (p.detail_bits is not None, "the words of the detail bands are narrower"),
         (p.requantise_mode != "single", f"the requantise mode is {p.requantise_mode}"),
         (p.coefficient_bits() > 16, f"coefficients have {p.coefficient_bits()} bits, more than 16"),
         (largest_sum >= 1 << VALUE_BITS, f"sums of {plan.channels} channels may need more than 26 bits"),
@@ -120,7 +121,7 @@ Shapes = Mapping[str, tuple[Any, tuple[int, ...]]]
 class Room:
     """What one run works with. scores: int64 [strips, words]; scratch: per name, [threads, ...].
 
-    weights: packed for the path's own tile.
+    weights: packed for the path's own tile. padded: int8 [C, HP, WP], room for a map that needs padding.
     """
 
     fused: Fused
@@ -128,6 +129,7 @@ class Room:
     scores: npt.NDArray[np.int64]
     scratch: dict[str, npt.NDArray[Any]]
     weights: npt.NDArray[Any]
+    padded: npt.NDArray[np.int8] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,11 @@ class Workspace:
             for name, (dtype, shape) in kernels.shapes(plan).items()
         }
         scores = self._array("scores", np.int64, (fused.strips.count, fused.strips.words))
-        room = Room(fused, threads, scores, scratch, kernels.pack(plan.weights))
+        padded = None
+        if (plan.height, plan.width) != (plan.padded_height, plan.padded_width):
+            whole = plan.channels, plan.padded_height, plan.padded_width
+            padded = self._array("padded", np.int8, whole)
+        room = Room(fused, threads, scores, scratch, kernels.pack(plan.weights), padded)
         self._last = plan, unsigned, kernels.path, room
         return room
 
@@ -195,13 +201,14 @@ def as_bytes(plan: Plan, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return x.astype(np.int8 if plan.parameters.in_bits <= 8 else np.uint8, copy=False)
 
 
-def pairs_of_pixels(plan: Plan, x: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
-    """x int8 or uint8 [C, H, W], zeros added where the map is padded, as words of two pixels."""
-    if (plan.height, plan.width) != (plan.padded_height, plan.padded_width):
-        padded = np.zeros((plan.channels, plan.padded_height, plan.padded_width), x.dtype)
-        padded[:, : plan.height, : plan.width] = x
-        x = padded
-    return np.ascontiguousarray(x).view(np.int16)
+def pairs_of_pixels(plan: Plan, x: npt.NDArray[Any], room: Room) -> npt.NDArray[np.int16]:
+    """x int8 or uint8 [C, H, W] as words of two pixels; a map that needs padding is copied into the room."""
+    image = np.ascontiguousarray(x).view(np.int8)
+    if room.padded is None:
+        return image.view(np.int16)
+    counter, padded = np.zeros(1, np.int64), room.padded
+    share(room.threads, lambda _: _pad_channels(counter, image, padded))
+    return padded.view(np.int16)
 
 
 def execute(
@@ -211,7 +218,7 @@ def execute(
     x = as_bytes(plan, x)
     room = (workspace or Workspace()).room(plan, x.dtype == np.uint8, kernels)
     f, scratch = room.fused, room.scratch
-    image = pairs_of_pixels(plan, x)
+    image = pairs_of_pixels(plan, x, room)
     energy, kept = np.empty(plan.positions, np.int64), np.empty(plan.positions, np.bool_)
     first, second = np.zeros(1, np.int64), np.zeros(1, np.int64)  # the next strip to be claimed
 

@@ -25,6 +25,23 @@ LOW_WORD = I64(0xFFFFFFFF)
 LINE = 32  # words of a cache line
 
 
+@njit(cache=True, nogil=True)
+def _pad_channels(counter, x, padded):
+    """The channels claimed of x int8 [C, H, W], zeros right and below, into `padded` [C, HP, WP]."""
+    height, width = x.shape[1], x.shape[2]
+    c = claim(counter)
+    while c < x.shape[0]:
+        for row in range(height):
+            for column in range(width):
+                padded[U(c), U(row), U(column)] = x[U(c), U(row), U(column)]
+            for column in range(width, padded.shape[2]):
+                padded[U(c), U(row), U(column)] = 0
+        for row in range(height, padded.shape[1]):
+            for column in range(padded.shape[2]):
+                padded[U(c), U(row), U(column)] = 0
+        c = claim(counter)
+
+
 @njit(cache=True)
 def _forward_first(image, channel, row, flip, lows, words, at, size):
     """One row of level-1 butterflies; a word of the image holds two pixels, the even one low."""
