@@ -50,6 +50,7 @@ class Case:
             index=p.index,
             mode=p.requantise_mode,
             per_level_shift=p.per_level_shift,
+            detail_bits=p.detail_bits,
             relu=p.relu,
             out_unsigned=p.out_unsigned,
             r1=self.r1,
@@ -120,6 +121,7 @@ def cases(draw, max_size=13, max_channels=4, **fixed):
         relu=relu,
         out_unsigned=relu and draw(st.booleans()),
     )
+    chosen["detail_bits"] = draw(st.none() | st.integers(2, chosen["act_bits"]))
     p = WccParameters(**{**chosen, **fixed})
     height, width = draw(st.integers(1, max_size)), draw(st.integers(1, max_size))
     # At least one position is kept.

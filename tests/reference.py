@@ -45,6 +45,7 @@ class Layer:
     index: str = "bitmap"
     mode: str = "single"
     per_level_shift: tuple = ()
+    detail_bits: object = None  # None, or the narrower width of LH, HL and HH words
     relu: bool = False
     out_unsigned: bool = False
     r1: tuple = (32768, 15)
@@ -155,7 +156,7 @@ def run(x, weights, layer):
     tally[Stage.BITMAP]["index_write_bits"] += len(stream)
 
     q = quantise_kept(coefficients, indices, places, len(stream), layer, tally[Stage.REQUANTISE])
-    acc = multiply_accumulate(q, weights, layer, tally[Stage.MAC])
+    acc = multiply_accumulate(q, weights, indices, places, layer, tally[Stage.MAC])
     y = requantise_sums(acc, indices, places, layer, tally[Stage.REQUANTISE_SUM])
 
     out = []
@@ -178,11 +179,14 @@ def level_shift(layer, level):
     return layer.per_level_shift[level - 1] if layer.per_level_shift else 0
 
 
+def kept_width(layer, band):
+    return layer.kept_bits if band == "LL" or layer.detail_bits is None else layer.detail_bits
+
+
 def quantise_kept(coefficients, indices, places, index_bits, layer, tally):
     """Gather and R1: [C][k]."""
     tally["index_read_bits"] += index_bits
     multiplier, shift = layer.r1
-    limit = (1 << (layer.kept_bits - 1)) - 1
     word = word_bits(layer, layer.levels)
     q = []
     for channel in coefficients:
@@ -191,15 +195,16 @@ def quantise_kept(coefficients, indices, places, index_bits, layer, tally):
             level, band = places[i]
             total = shift + gain(layer, level, band) + level_shift(layer, level)
             tally["coefficient_read_bits"] += word
+            limit = (1 << (kept_width(layer, band) - 1)) - 1
             row.append(requantise(channel[i], multiplier, total, -limit, limit, layer.mode, tally))
-            tally["kept_write_bits"] += layer.kept_bits
+            tally["kept_write_bits"] += kept_width(layer, band)
         q.append(row)
     return q
 
 
-def multiply_accumulate(q, weights, layer, tally):
+def multiply_accumulate(q, weights, indices, places, layer, tally):
     """[Cout][k]."""
-    tally["kept_read_bits"] += layer.kept_bits * len(q) * len(q[0])
+    tally["kept_read_bits"] += len(q) * sum(kept_width(layer, places[i][1]) for i in indices)
     acc = []
     for row in weights:
         tally["weight_read_bits"] += layer.weight_bits * len(row)

@@ -33,6 +33,7 @@ class _Plan:
     coefficient_bits: int
     score_bits: int
     index_bits: int
+    kept_word_bits: int
 
     @property
     def last(self) -> int:
@@ -48,14 +49,15 @@ def wcc_actions(
     width: int,
     *,
     index_bits: int | None = None,
+    approximations_kept: int | None = None,
 ) -> dict[Stage, ActionCounts]:
     """Actions of one WCC layer on one in_channels x height x width map, for every stage in order.
 
     `index_bits` is the size of the index memory; without it the closed form of the bitmap or the
-    list is used. A Rice-coded index has none: WccsimError asks for the size. WccsimError too where
-    a size is not a positive integer or `parameters.keep` keeps no position.
+    list is used. A Rice-coded index has none: WccsimError asks for the size. `approximations_kept`,
+    how many kept positions lie in LL, is asked for with `detail_bits` only. WccsimError too where a size is not a positive integer or `parameters.keep` keeps no position.
     """
-    plan = _plan(parameters, in_channels, out_channels, height, width, index_bits)
+    plan = _plan(parameters, in_channels, out_channels, height, width, index_bits, approximations_kept)
     return {
         Stage.PAD: ActionCounts(input_read_bits=plan.input_values * parameters.in_bits),
         Stage.HAAR: _haar(plan),
@@ -65,7 +67,7 @@ def wcc_actions(
         Stage.REQUANTISE: _requantise(plan),
         Stage.MAC: ActionCounts(
             macs=plan.C * plan.O * plan.k,
-            kept_read_bits=plan.C * plan.k * parameters.act_bits,
+            kept_read_bits=plan.kept_word_bits,
             weight_read_bits=plan.C * plan.O * parameters.weight_bits,
         ),
         Stage.REQUANTISE_SUM: _requantised(parameters, plan.O * plan.k)
@@ -81,7 +83,13 @@ def wcc_actions(
 
 
 def _plan(
-    p: WccParameters, in_channels: int, out_channels: int, height: int, width: int, index_bits: int | None
+    p: WccParameters,
+    in_channels: int,
+    out_channels: int,
+    height: int,
+    width: int,
+    index_bits: int | None,
+    approximations_kept: int | None,
 ) -> _Plan:
     sizes = (
         ("input channels", in_channels),
@@ -110,6 +118,7 @@ def _plan(
         coefficient_bits=p.coefficient_bits(),
         score_bits=p.score_bits(in_channels),
         index_bits=index_bits,
+        kept_word_bits=in_channels * p.kept_word_bits(kept, approximations_kept),
     )
 
 
@@ -171,7 +180,7 @@ def _requantise(plan: _Plan) -> ActionCounts:
     return _requantised(plan.p, values) + ActionCounts(
         coefficient_read_bits=values * plan.coefficient_bits,
         index_read_bits=plan.index_bits,
-        kept_write_bits=values * plan.p.act_bits,
+        kept_write_bits=plan.kept_word_bits,
     )
 
 

@@ -77,7 +77,8 @@ class WccParameters:
     in_bits: width b of the signed input words (an unsigned u-bit map is carried as b = u + 1).
     act_bits: width of a kept coefficient after R1. weight_bits: width of a weight.
     wavelet_bits: width YW of a word after R2. `per_level_shift[l-1]` is added to R1's shift at
-    level l and taken off in R2. `selection` is "exact" or "binned:m", m mantissa bits.
+    level l and taken off in R2. `selection` is "exact" or "binned:m", m mantissa bits. `detail_bits`, where
+    given, narrows the kept words of the bands LH, HL and HH: same step, tighter clamp of R1.
     """
 
     keep: Fraction = Fraction(1, 4)
@@ -92,6 +93,7 @@ class WccParameters:
     index: IndexFormat = "bitmap"
     requantise_mode: RequantiseMode = "single"
     per_level_shift: tuple[int, ...] = ()
+    detail_bits: int | None = None
     bias: bool = False
     relu: bool = False
     out_unsigned: bool = False
@@ -122,6 +124,8 @@ class WccParameters:
             )
         for shift in self.per_level_shift:
             _in_range("an entry of per_level_shift", shift, 0, MAX_LEVEL_SHIFT)
+        if self.detail_bits is not None:
+            _in_range("detail_bits", self.detail_bits, 2, self.act_bits)
         if self.out_unsigned and not self.relu:
             raise WccsimError("an unsigned output needs relu; allowed without relu: int8")
 
@@ -133,6 +137,23 @@ class WccParameters:
     def level_shift(self, level: int) -> int:
         """The extra power of two of R1 at `level` (0 without per_level_shift)."""
         return self.per_level_shift[level - 1] if self.per_level_shift else 0
+
+    def kept_bits(self, band: str) -> int:
+        """Width of a kept word of the band "LL", "LH", "HL" or "HH"."""
+        return self.act_bits if band == "LL" or self.detail_bits is None else self.detail_bits
+
+    def kept_word_bits(self, kept: int, approximations: int | None = None) -> int:
+        """Bits of one channel's `kept` words, `approximations` of them in LL.
+
+        Without detail_bits the split does not matter; with it, it depends on the data and must be given.
+        """
+        if self.detail_bits is None:
+            return kept * self.act_bits
+        if approximations is None:
+            raise WccsimError(
+                "with detail_bits the size of the kept words depends on the data; give how many lie in LL"
+            )
+        return approximations * self.act_bits + (kept - approximations) * self.detail_bits
 
     def positions(self, height: int, width: int) -> int:
         """N: positions of the padded map."""

@@ -25,7 +25,9 @@ def run_actions(plan: Plan, arrays: Arrays, index_bits: int) -> dict[Stage, Acti
     p, channels, outputs = plan.parameters, plan.channels, plan.out_channels
     positions, kept = len(arrays.energy), int(np.count_nonzero(arrays.kept))
     word, score_bits, mode = p.coefficient_bits(), p.score_bits(channels), p.requantise_mode
-    shifts = alignment_shifts(plan)[subband_map(plan.padded_height, plan.padded_width, p.levels)]
+    numbers = subband_map(plan.padded_height, plan.padded_width, p.levels)
+    shifts = alignment_shifts(plan)[numbers]
+    kept_bits = channels * p.kept_word_bits(kept, int(np.count_nonzero(arrays.kept & (numbers == 0))))
     return {
         Stage.PAD: pad_actions(channels, plan.height, plan.width, p.in_bits),
         Stage.HAAR: forward_actions(channels, positions, p.levels, p.haar, word),
@@ -37,9 +39,9 @@ def run_actions(plan: Plan, arrays: Arrays, index_bits: int) -> dict[Stage, Acti
             mode,
             coefficient_read_bits=channels * kept * word,
             index_read_bits=index_bits,
-            kept_write_bits=channels * kept * p.act_bits,
+            kept_write_bits=kept_bits,
         ),
-        Stage.MAC: mac_actions(channels, outputs, kept, p.act_bits, p.weight_bits),
+        Stage.MAC: mac_actions(channels, outputs, kept, kept_bits, p.weight_bits),
         Stage.REQUANTISE_SUM: requantise_actions(
             outputs * kept, mode, wavelet_write_bits=outputs * kept * p.wavelet_bits
         ),

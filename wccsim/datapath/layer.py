@@ -74,6 +74,7 @@ def simulate_layer(
     index: str = "bitmap",
     requantise_mode: str = "single",
     per_level_shift: tuple[int, ...] = (),
+    detail_bits: int | None = None,
     kept_bits: int | None = None,
     out: npt.NDArray[Any] | None = None,
     outputs_only: bool = False,
@@ -85,7 +86,8 @@ def simulate_layer(
     x is int8, int16, uint8 or uint16; `act_bits` is its nominal width: a signed map has b = act_bits, an
     unsigned one is carried as b = act_bits + 1, and b is 2 to 16. weights: integers [Cout, C] on the
     symmetric grid of `weight_bits`. keep: a fraction, 0 < keep <= 1, as Fraction, number or "25%".
-    levels: 1 to 5. Kept coefficients have min(act_bits, 8) bits unless `kept_bits` (2 to 8) says otherwise.
+    levels: 1 to 5. Kept coefficients have min(act_bits, 8) bits unless `kept_bits` (2 to 8) says otherwise;
+    `detail_bits` narrows those of the LH, HL and HH bands further.
 
     r1, r2, r3 are (M, s), y = clamp((v * M + 2**(s-1)) >> s), 2**15 <= M < 2**16; r2 and r3 may hold arrays,
     one value per output channel. In mode `tflite_double` M is Q31 and s the right shift after the high
@@ -118,6 +120,7 @@ def simulate_layer(
         index=index,  # type: ignore[arg-type]
         requantise_mode=requantise_mode,  # type: ignore[arg-type]
         per_level_shift=_shifts(per_level_shift),
+        detail_bits=detail_bits,
         bias=bias is not None,
         relu=bool(relu) if isinstance(relu, np.bool_) else relu,
         out_unsigned=_out_unsigned(out_dtype),

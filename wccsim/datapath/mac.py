@@ -33,9 +33,9 @@ def multiply_accumulate(weights: npt.NDArray[np.int8], q: npt.NDArray[np.int8]) 
 def mac_actions(
     channels: int, out_channels: int, kept: int, kept_bits: int, weight_bits: int
 ) -> ActionCounts:
-    """What the array does: each kept value and each weight enters once."""
+    """What the array does: each kept value (`kept_bits` in all) and each weight enters once."""
     return ActionCounts(
         macs=channels * out_channels * kept,
-        kept_read_bits=channels * kept * kept_bits,
+        kept_read_bits=kept_bits,
         weight_read_bits=channels * out_channels * weight_bits,
     )

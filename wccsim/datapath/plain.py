@@ -87,13 +87,14 @@ def quantise_kept(
 ) -> npt.NDArray[np.int8]:
     """Gather and R1: q int8 [C, k], in increasing flat index."""
     p = plan.parameters
-    limit = (1 << (p.act_bits - 1)) - 1
+    bands = subbands(plan.padded_height, plan.padded_width, p.levels)
     numbers = subband_map(plan.padded_height, plan.padded_width, p.levels)[indices]
     shifts = plan.r1_shift[numbers]
+    limits = np.array([(1 << (p.kept_bits(band.band) - 1)) - 1 for band in bands])[numbers]
     q = np.empty((plan.channels, len(indices)), np.int8)
     for channel in range(plan.channels):  # one at a time: the int64 product stays small
         gathered = coefficients[channel, indices]
-        q[channel] = requantise(gathered, plan.r1.multiplier, shifts, -limit, limit, p.requantise_mode)
+        q[channel] = requantise(gathered, plan.r1.multiplier, shifts, -limits, limits, p.requantise_mode)
     return q
 
 

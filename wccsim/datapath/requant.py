@@ -14,11 +14,11 @@ _SCALE = {"single": scale_half_up, "tflite_double": scale_double_rounding}
 
 
 def requantise(
-    values: npt.NDArray[np.int32], multiplier: Any, shift: Any, low: int, high: int, mode: str = "single"
+    values: npt.NDArray[np.int32], multiplier: Any, shift: Any, low: Any, high: Any, mode: str = "single"
 ) -> npt.NDArray[np.int64]:
     """int64, the shape of `values`: scaled by multiplier * 2**-shift, rounded, clamped to low..high.
 
-    `multiplier` and `shift` are int64 arrays that broadcast against `values`. In mode `tflite_double` the
+    `multiplier`, `shift`, `low` and `high` are int64 that broadcast against `values`. In mode `tflite_double` the
     multiplier is Q31 and `shift` counts from there (negative: a left shift).
     """
     scaled: npt.NDArray[np.int64] = _SCALE[mode](
