@@ -21,8 +21,17 @@ def assert_three_ways(case):
     result, twin = case.run(), case.twin()
     p = case.parameters
     size = result.index_bits if p.index == "rice" else None
+    plan = case.plan()
+    # What depends on the data is given: the Rice-coded size, and how many narrow words there are.
+    in_ll = result.indices % plan.padded_width < plan.padded_width >> p.levels
+    in_ll &= result.indices // plan.padded_width < plan.padded_height >> p.levels
     predicted = wcc_actions(
-        p, case.x.shape[0], len(case.weights), case.x.shape[1], case.x.shape[2], index_bits=size
+        p,
+        case.x.shape[0],
+        len(case.weights),
+        *case.x.shape[1:],
+        index_bits=size,
+        approximations_kept=int(in_ll.sum()) if p.detail_bits is not None else None,
     )
     for stage in Stage:
         assert twin.counts[stage] == predicted[stage], f"twin, {stage}"

@@ -90,7 +90,8 @@ def coefficients_of(x: npt.NDArray[Any], levels: int) -> Float:
 def float_q(plan: Plan, coefficients: Float, indices: npt.NDArray[np.int64], scales: Scales) -> Float:
     """Kept coefficients [C, k] of the real `coefficients` [C, N], clipped to R1's range, not rounded."""
     p = plan.parameters
-    limit = ((1 << (p.act_bits - 1)) - 1) * q_steps(p, _bands(plan), scales)[_numbers(plan)[indices]]
+    limits = q_limits(p, _bands(plan)) * q_steps(p, _bands(plan), scales)
+    limit = limits[_numbers(plan)[indices]]
     clipped: Float = np.clip(coefficients[:, indices], -limit, limit)
     return clipped
 
@@ -140,6 +141,11 @@ def dense(x: npt.NDArray[Any], weights: Float, bias: Float | None, act: str) -> 
     if act != "none":
         np.clip(out, 0, 6 if act == "relu6" else None, out=out)
     return out
+
+
+def q_limits(p: WccParameters, bands: tuple[Subband, ...]) -> npt.NDArray[np.int64]:
+    """Greatest code of q in each sub-band."""
+    return np.array([(1 << (p.kept_bits(band.band) - 1)) - 1 for band in bands], np.int64)
 
 
 def q_steps(p: WccParameters, bands: tuple[Subband, ...], scales: Scales) -> Float:

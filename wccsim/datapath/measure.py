@@ -21,6 +21,7 @@ from wccsim.datapath.float_reference import (
     float_out,
     float_q,
     float_y,
+    q_limits,
     q_steps,
     y_steps,
 )
@@ -109,7 +110,7 @@ def stage_errors(
     first = _sums(result.coefficients * own[every], real, (transform_error(p) * scales.x)[every], 0)
     q = float_q(plan, real, result.indices, scales)
     q_step, y_step = q_steps(p, bands, scales)[numbers], y_steps(p, bands, scales)[:, numbers]
-    kept = _sums(result.q * q_step, q, bound.q[numbers], _at(result.q, (1 << (p.act_bits - 1)) - 1))
+    kept = _sums(result.q * q_step, q, bound.q[numbers], _at(result.q, q_limits(p, bands)[numbers]))
     words, outputs = [], []
     for part in channel_parts(plan):
         y = float_y(plan, q, result.indices, scales, part)
@@ -151,7 +152,7 @@ def against_dense(
     return snr_db(signal, error), greatest
 
 
-def _at(codes: npt.NDArray[Any], limit: int) -> int:
+def _at(codes: npt.NDArray[Any], limit: Any) -> int:
     return int(np.count_nonzero(codes == limit)) + int(np.count_nonzero(codes == -limit))
 
 
