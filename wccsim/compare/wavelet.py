@@ -229,7 +229,8 @@ class Wavelet(Method):
         """Word widths to try, the one of `setting` among them."""
         yield setting
         for bits in range(3, 9) if self.choose_width else (self.base.bits,):
-            for detail in range(max(2, bits - 2), bits + 1) if self.choose_detail else (bits,):
+            narrowest = bits - 2 if self.choose_width else 2  # together, two bits less is the most that pays
+            for detail in range(max(2, narrowest), bits + 1) if self.choose_detail else (bits,):
                 yield replace(setting, bits=bits, detail_bits=detail)
 
 
