@@ -79,14 +79,14 @@ FLOORS = [
     "report.build",
     "report.counts report.paper report.differences report.simulation report.costs report.explored",
     "report.count_text",
-    "report.roofline_plot",
+    "report.roofline_plot report.cost_page",
     "bench.inputs bench.timing bench.machine",
     "bench.peers bench.memory bench.stages",
     "bench.layers bench.limits",
     "bench.stack bench.scaling",
     "bench.text",
     "cli",
-    "cli.simulate cli.networks cli.codecs cli.extract cli.compare cli.report cli.count cli.paper cli.diff cli.cost cli.explore cli.bench cli.validate",
+    "cli.simulate cli.networks cli.codecs cli.extract cli.compare cli.report cli.count cli.paper cli.diff cli.cost cli.explore cli.bench cli.validate cli.rtl",
 ]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
 COUNTING_ONLY = ["analytic", "cost.run", "cost.vector", "validate"]

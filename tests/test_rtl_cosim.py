@@ -68,7 +68,9 @@ def test_the_cases_cover_the_list_of_the_specification() -> None:
 def test_the_slow_twin_agrees_on_every_case(case: Case) -> None:
     plan, x = build(case)
     p = plan.parameters
-    pairs = [list(zip(r.multiplier.tolist(), r.shift.tolist(), strict=True)) for r in (plan.r1, plan.r2, plan.r3)]
+    pairs = [
+        list(zip(r.multiplier.tolist(), r.shift.tolist(), strict=True)) for r in (plan.r1, plan.r2, plan.r3)
+    ]
     layer = reference.Layer(
         keep=p.keep, levels=p.levels, in_bits=p.in_bits, kept_bits=p.act_bits, weight_bits=p.weight_bits,
         yw=p.wavelet_bits, score=p.score, selection=p.selection, mode=p.requantise_mode,
@@ -88,7 +90,10 @@ def test_every_word_and_every_cycle_of_every_case(simulator: str, sets: list[Pat
     verdicts = list(check(sets, simulator))
     assert [str(verdict.first_divergence) for verdict in verdicts if not verdict.equal] == []
     assert [verdict.name for verdict in verdicts] == [case.name for case in cases()]
-    assert all([s.stage for s in v.stages] == [*STAGES, "cycles"] and all(s.words for s in v.stages) for v in verdicts)
+    assert all(
+        [s.stage for s in v.stages] == [*STAGES, "cycles"] and all(s.words for s in v.stages)
+        for v in verdicts
+    )
 
 
 @pytest.mark.rtl

@@ -1,12 +1,11 @@
 """The checks bite: every named fault, seeded alone, is seen."""
 
 import pytest
+from test_rtl_cosim import need_tools
 
 from wccsim.errors import WccsimError
 from wccsim.rtl.fault_list import PYTHON, VERILOG, Fault
 from wccsim.rtl.faults import run_faults, seeded
-
-from test_rtl_cosim import need_tools
 
 
 def test_there_are_faults_enough_and_each_has_a_name() -> None:
@@ -30,7 +29,7 @@ def test_every_python_fault_is_caught() -> None:
 
 def test_a_fault_that_does_not_apply_once_is_refused() -> None:
     fault = Fault("never", "x.v", (("absent", "other"),))
-    with pytest.raises(WccsimError, match="stands 0 times in x.v, not once"):
+    with pytest.raises(WccsimError, match=r"stands 0 times in x\.v, not once"):
         seeded(fault, "text")
     with pytest.raises(WccsimError, match="stands 2 times"):
         seeded(Fault("twice", "x.v", (("a", "b"),)), "a a")

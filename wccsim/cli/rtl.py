@@ -12,7 +12,6 @@ import click
 from wccsim.errors import WccsimError
 
 
-
 @click.group()
 def rtl() -> None:
     """Export, co-simulate, prove and synthesise the Verilog.
@@ -27,7 +26,9 @@ def rtl() -> None:
 
 @rtl.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--layer", required=True, metavar="JSON|NPZ", help="A layer's JSON (docs/rtl.md) or a feature map.")
+@click.option(
+    "--layer", required=True, metavar="JSON|NPZ", help="A layer's JSON (docs/rtl.md) or a feature map."
+)
 @click.option("--keep", metavar="FRACTION|PERCENT", help="Kept part of the positions: 0.25, 1/4 or 25%.")
 @click.option("--levels", type=int, help="Haar levels, 1 to 5.")
 @click.option("--selection", help='"exact" or "binned:m".')
@@ -49,45 +50,69 @@ def export(out: Path, layer: str, **asked: Any) -> None:
     found = _layer(Path(layer), given)
     lanes = {"p_lanes": found.p_lanes, "q_lanes": found.q_lanes}
     manifest = write_set(found.plan, found.x, out, **lanes, source=found.source)
-    click.echo(f"{out}: {len(manifest['files']) + 1} files, {manifest['kept']:,} of {manifest['positions']:,} positions kept")
-    click.echo("expected cycles: " + ", ".join(f"{name} {count:,}" for name, count in manifest["cycles"].items()))
+    click.echo(
+        f"{out}: {len(manifest['files']) + 1} files, "
+        f"{manifest['kept']:,} of {manifest['positions']:,} positions kept"
+    )
+    click.echo(
+        "expected cycles: " + ", ".join(f"{name} {count:,}" for name, count in manifest["cycles"].items())
+    )
 
 
 def _layer(path: Path, given: dict[str, Any]) -> Any:
+    from wccsim.parameters import parse_keep
     from wccsim.rtl.layers import layer_from_json, layer_from_map
 
     if path.suffix == ".json":
         for name in ("crop", "max_channels"):
             if name in given:
-                raise WccsimError(f"--{name.replace('_', '-')} is for a feature map; {path.name} is a JSON layer")
+                raise WccsimError(
+                    f"--{name.replace('_', '-')} is for a feature map; {path.name} is a JSON layer"
+                )
         return layer_from_json(path, given)
-    settings = {name: given.pop(name) for name in ("levels", "selection") if name in given}
-    from wccsim.parameters import parse_keep
-
+    settings: dict[str, Any] = {n: given.pop(n) for n in ("levels", "selection") if n in given}
     settings["keep"] = parse_keep(given.pop("keep", "1/4"))
     return layer_from_map(path, settings, **given)
 
 
 @rtl.command()
 @click.argument("sets", nargs=-1, metavar="[SETS]...")
-@click.option("--simulator", type=click.Choice(("icarus", "verilator", "both")), default="both", show_default=True)
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True, metavar="SECONDS", help="Of one build or one run.")
+@click.option(
+    "--simulator",
+    type=click.Choice(("icarus", "verilator", "both", "netlist")),
+    default="both",
+    show_default=True,
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Of one build or one run.",
+)
 @click.option("--verbose", is_flag=True, help="One line for every stage.")
 def check(sets: tuple[str, ...], simulator: str, timeout: float, verbose: bool) -> None:
     """Run the Verilog on exported sets and compare every stage, word by word.
 
     SETS are folders that `wccsim rtl export` wrote or names of shipped cases; all shipped cases where none
-    is given. Exit code 1 where anything differs.
+    is given. `--simulator netlist` needs no Debian package: it synthesises every combinational block
+    with pyosys (pip install 'wccsim[rtl]') and compares its gates with the simulator. Exit code 1 where
+    anything differs.
 
     \b
     Examples:
       wccsim rtl check
+      wccsim rtl check --simulator netlist
       wccsim rtl check set ties odd-lanes --simulator icarus --verbose
     """
     from wccsim.rtl.cosim import SIMULATORS, TOOLS
     from wccsim.rtl.cosim import check as check_sets
     from wccsim.rtl.process import build_folder, need
 
+    if simulator == "netlist":
+        _check_netlists(sets)
+        return
     chosen = SIMULATORS if simulator == "both" else (simulator,)
     need(*dict.fromkeys(tool for name in chosen for tool in TOOLS[name]))
     wrong = 0
@@ -101,6 +126,21 @@ def check(sets: tuple[str, ...], simulator: str, timeout: float, verbose: bool) 
         click.echo(f"{wrong} of {len(folders) * len(chosen)} runs differ")
         sys.exit(1)
     click.echo(f"{len(folders) * len(chosen)} runs, no mismatch")
+
+
+def _check_netlists(sets: tuple[str, ...]) -> None:
+    from wccsim.rtl.netlist import run_blocks
+
+    if sets:
+        raise WccsimError("--simulator netlist checks blocks, not sets; drop the names of sets")
+    wrong = 0
+    for verdict in run_blocks():
+        wrong += verdict.first is not None
+        click.echo(str(verdict))
+    if wrong:
+        click.echo(f"{wrong} blocks differ")
+        sys.exit(1)
+    click.echo("no mismatch")
 
 
 def _print_verdict(verdict: Any, verbose: bool) -> None:
@@ -138,6 +178,8 @@ def _folders(names: tuple[str, ...], work: Path) -> list[Path]:
 @click.option("--where", type=click.Choice(("verilog", "python", "both")), default="both", show_default=True)
 def faults(names: tuple[str, ...], where: str) -> None:
     """Seed named faults into the Verilog and the Python stages; say which are caught.
+
+    All faults where no NAMES are given.
 
     Exit code 1 where one is missed.
 
@@ -177,7 +219,9 @@ def prove(only: tuple[str, ...]) -> None:
 
 
 @rtl.command()
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write; the shipped gates.json by default.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where to write; the shipped gates.json by default."
+)
 def synth(out: Path | None) -> None:
     """Synthesise every block with Yosys and write gates.json.
 
@@ -188,4 +232,6 @@ def synth(out: Path | None) -> None:
     from wccsim.rtl.synth import GATES_JSON, write_gates
 
     gates = write_gates(out or GATES_JSON, click.echo)
-    click.echo(f"{gates['tool']}: {sum(map(len, gates['blocks'].values()))} blocks in {out or GATES_JSON.name}")
+    click.echo(
+        f"{gates['tool']}: {sum(map(len, gates['blocks'].values()))} blocks in {out or GATES_JSON.name}"
+    )

@@ -83,7 +83,7 @@ def simulate(
 ) -> Verdict:
     """Build and run the Verilog on the set in `folder`.
 
-    runtime: what `verilator_runtime` gave, for Verilator. sources: other Verilog than the shipped (for faults).
+    runtime: what `verilator_runtime` gave, for Verilator. sources: other Verilog than the shipped.
     Raises WccsimError where a tool is missing or fails, or the set is not whole.
     """
     if simulator not in SIMULATORS:
@@ -120,10 +120,22 @@ def _icarus(work: Path, verilog: list[Path], timeout: float) -> None:
 
 # Small designs that run once: the compiler's time is the cost, so loops stay loops and nothing is optimised
 # by it. Lint of the design is a test of its own; the testbench is behavioural.
-VERILATOR = (
-    "--cc -O3 --x-assign fast --unroll-count 2 --noassert --top-module tb -Wno-fatal -Wno-lint -Wno-style "
-    "-Wno-MULTIDRIVEN -Wno-BLKSEQ"
-).split()
+VERILATOR = [
+    "--cc",
+    "-O3",
+    "--x-assign",
+    "fast",
+    "--unroll-count",
+    "2",
+    "--noassert",
+    "--top-module",
+    "tb",
+    "-Wno-fatal",
+    "-Wno-lint",
+    "-Wno-style",
+    "-Wno-MULTIDRIVEN",
+    "-Wno-BLKSEQ",
+]
 RUNTIME = ("verilated", "verilated_threads")
 
 
@@ -175,9 +187,10 @@ def _compare(folder: Path, work: Path, word: dict[str, Any], stage: str) -> Stag
         return StageVerdict(stage, len(expected), 0, None)
     bits, signed = word["bits"], word["signed"]
     at = _index(differ[0], word["shape"])
-    numbers = _number(expected[differ[0]], bits, signed), _number(got[differ[0]], bits, signed)
-    assert isinstance(numbers[0], int)
-    return StageVerdict(stage, len(expected), len(differ), Divergence(at, *numbers))
+    right, wrong = _number(expected[differ[0]], bits, signed), _number(got[differ[0]], bits, signed)
+    if isinstance(right, str):
+        raise WccsimError(f"{folder / stage}.hex holds {right[:40]!r}, which is no hexadecimal word")
+    return StageVerdict(stage, len(expected), len(differ), Divergence(at, right, wrong))
 
 
 def _index(flat: int, shape: Sequence[int]) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """The child process of the Python faults: runs a copy of the package, broken one fault at a time.
 
-`python -m wccsim.rtl.fault_driver WORK` with WORK/wccsim the copy and WORK first on the path. Reads fault names
-from WORK/faults.json; prints one JSON line per fault: its name and what was found, null where nothing was.
+`python -m wccsim.rtl.fault_driver WORK` with WORK/wccsim the copy and WORK first on the path. Reads the
+faults from WORK/faults.json; prints one JSON line per fault: its name and what was found, or null.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def first_difference(expected: dict[str, Any], got: dict[str, Any]) -> str | Non
                 return f"{case}: {stage} has shape {wrong.shape}, expected {right.shape}"
             if not np.array_equal(right, wrong):
                 index = tuple(int(i) for i in np.argwhere(right != wrong)[0])
-                return f"{case}: {stage} first differs at {list(index)}: expected {right[index]}, got {wrong[index]}"
+                words = f"expected {right[index]}, got {wrong[index]}"
+                return f"{case}: {stage} first differs at {list(index)}: {words}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""The named faults: one wrong step each, as text replaced in one file of the Verilog or of the Python stages."""
+"""The named faults: one wrong step each, as text replaced in a file of the Verilog or of the Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`edits` replace text in `file`; each old text must stand there exactly once. cases: which layers to try."""
+    """`edits` replace text in `file`, where each must stand exactly once. cases: which layers to try."""
 
     name: str
     file: str
@@ -130,7 +130,7 @@ VERILOG = (
         "selection-one-cycle-longer",
         "shrink_select.v",
         "LOAD: state <= COUNT;",
-        "LOAD: if (pass == LAST_PASS && scan == 10'd0) scan <= 10'd512; else begin state <= COUNT; scan <= 10'd0; end",
+        "LOAD: if (scan == 10'd0) scan <= 10'd512; else begin state <= COUNT; scan <= 10'd0; end",
     ),
     _one("bitmap-bit-order", "bitmap_pack.v", "flag} << place", "flag} << (5'd31 - place)"),
     _one(

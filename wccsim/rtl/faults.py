@@ -41,11 +41,12 @@ class Outcome:
         return self.found is not None
 
     def __str__(self) -> str:
-        return f"{'caught' if self.caught else 'MISSED'}  {self.where}  {self.name}: {self.found or 'no check noticed'}"
+        verdict = "caught" if self.caught else "MISSED"
+        return f"{verdict}  {self.where}  {self.name}: {self.found or 'no check noticed'}"
 
 
 def run_faults(names: Sequence[str] = (), where: str = "both") -> Iterator[Outcome]:
-    """Seed the faults of these names (all where none is given) into the Verilog, the Python stages or both."""
+    """Seed the faults of these names, all where none is given. where: verilog, python or both."""
     lists = {"verilog": VERILOG, "python": PYTHON}
     chosen = {kind: faults for kind, faults in lists.items() if where in (kind, "both")}
     known = {fault.name for faults in chosen.values() for fault in faults}

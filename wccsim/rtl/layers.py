@@ -1,4 +1,4 @@
-"""What `--layer` names: a JSON case, a feature map, or a saved layer with a map, as a checked plan and a map."""
+"""What `--layer` names, a JSON case or a feature map, as a checked plan and a map."""
 
 from __future__ import annotations
 

@@ -131,7 +131,8 @@ def _content(case: Case, p: WccParameters, rng: random.Random) -> npt.NDArray[An
         values = ramp.ravel() + np.array([rng.randint(-2, 2) for _ in range(count)])
     else:
         values = np.array([rng.randint(low, high) for _ in range(count)])
-    return np.clip(values, low, high).astype(np.int16 if p.in_bits > 8 else np.int8).reshape(shape)
+    clipped: npt.NDArray[Any] = np.clip(values, low, high).astype(np.int16 if p.in_bits > 8 else np.int8)
+    return clipped.reshape(shape)
 
 
 def _scalers(case: Case, p: WccParameters, rng: random.Random) -> tuple[Any, Any, Any]:
