@@ -136,12 +136,14 @@ def accelerators(**paths: str | None) -> None:
 @machine_and_network
 @click.option("--energy", metavar="NAME|YAML|all", help="Energy table; all = every one, with a verdict.")
 @click.option("--stages", is_flag=True, help="One row for every stage of every layer.")
+@click.option("--html", "html_path", metavar="PATH", help="One self-contained page with everything.")
 @outputs
 def cost(
     network: str,
     accelerator: str,
     energy: str | None,
     stages: bool,
+    html_path: str | None,
     csv_path: str | None,
     json_path: str | None,
     parquet_path: str | None,
@@ -168,6 +170,10 @@ def cost(
         report = costs.spread_report(comparison)
     else:
         report = costs.stage_report(comparison) if stages else costs.cost_report(comparison)
+    if html_path is not None:
+        from wccsim.report.cost_page import write_cost_page
+
+        write_cost_page(comparison, html_path)
     if write_all(report, csv_path, json_path, parquet_path):
         if every:
             click.echo(costs.spread_text(report), nl=False)

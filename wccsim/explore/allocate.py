@@ -196,7 +196,9 @@ def _layer_choices(
     wcc = [s for s in settings if s.keep is not None]
     cost: dict[Setting, float] = {}
     if wcc:
-        costs = vector_costs(layer_points([(layer, stored(s), s) for s in wcc]), accelerator, table, options)
+        points = layer_points(layer, source, wcc)
+        points = replace(points, map_bits=source.in_values * points.act_bits)
+        costs = vector_costs(points, accelerator, table, options)
         cost = dict(zip(wcc, (float(value) for value in getattr(costs, column)), strict=True))
     for s in settings:
         if s.keep is None:

@@ -18,9 +18,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from wccsim.errors import Place, WccsimError
 from wccsim.files import read_bytes
 from wccsim.network.model import Layer
+from wccsim.parameters import padded
+
+Floats = npt.NDArray[np.float64]
 
 MAX_BYTES = 1 << 28
 NEEDED = ("map", "channels", "height", "width", "codec", "bits_per_value", "snr_db")
@@ -35,16 +41,16 @@ class Curve:
     bits: tuple[float, ...]
     log2_noise: tuple[float, ...]
 
-    def noise(self, bits: float) -> float:
+    def noise(self, bits: Floats) -> Floats:
         """Noise over signal at `bits`; the end segments are prolonged, never above 1 (nothing kept)."""
-        return min(math.pow(2.0, self._log2(bits)), 1.0)
-
-    def _log2(self, bits: float) -> float:
-        if len(self.bits) == 1:
-            return self.log2_noise[0]
-        at = next((i for i, b in enumerate(self.bits[1:-1]) if bits <= b), len(self.bits) - 2)
-        x0, x1, y0, y1 = self.bits[at], self.bits[at + 1], self.log2_noise[at], self.log2_noise[at + 1]
-        return max(y0 + (bits - x0) * (y1 - y0) / (x1 - x0), LEAST_LOG2)
+        known, log2_noise = np.array(self.bits), np.array(self.log2_noise)
+        if len(known) == 1:
+            return np.full_like(bits, min(2.0 ** self.log2_noise[0], 1.0))
+        at = np.clip(np.searchsorted(known[1:-1], bits), 0, len(known) - 2)
+        slope = (log2_noise[at + 1] - log2_noise[at]) / (known[at + 1] - known[at])
+        log2 = np.maximum(log2_noise[at] + (bits - known[at]) * slope, LEAST_LOG2)
+        found: Floats = np.minimum(np.exp2(log2), 1.0)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +118,21 @@ class Distortion:
 
     def of(self, layer: Layer, keep: Fraction | None, act_bits: int, levels: int) -> float:
         """Noise over signal; `keep` None is uniform quantisation alone."""
+        if keep is not None:
+            positions = _positions(layer, levels)
+            kept = positions * keep.numerator // keep.denominator
+            one = [np.array([float(value)]) for value in (kept, positions, levels)]
+            return float(self.of_wcc(layer, one[0], one[1], one[2], act_bits)[0])
         if not self.maps:
-            return proxy(layer, keep, act_bits, levels)
-        curves = self._nearest(layer).curves
-        if keep is None:
-            return curves[UNIFORM].noise(act_bits)
-        return curves[WCC].noise(effective_bits(layer, keep, act_bits, levels))
+            return math.pow(4.0, -act_bits)
+        return float(self._nearest(layer).curves[UNIFORM].noise(np.array([float(act_bits)]))[0])
+
+    def of_wcc(self, layer: Layer, kept: Floats, positions: Floats, levels: Floats, act_bits: int) -> Floats:
+        """Noise over signal with WCC for many settings: kept positions of the padded map, and levels."""
+        if not self.maps:
+            return proxy(kept, positions, levels, act_bits)
+        bits = effective_bits(layer, kept, positions, act_bits)
+        return self._nearest(layer).curves[WCC].noise(bits)
 
     def _nearest(self, layer: Layer) -> MeasuredMap:
         """The map whose name ends with the layer's, else the one nearest in channels, height and width."""
@@ -132,23 +147,20 @@ class Distortion:
         )
 
 
-def effective_bits(layer: Layer, keep: Fraction, act_bits: int, levels: int) -> float:
+def _positions(layer: Layer, levels: int) -> int:
+    return padded(layer.in_shape.height, levels) * padded(layer.in_shape.width, levels)
+
+
+def effective_bits(layer: Layer, kept: Floats, positions: Floats, act_bits: int) -> Floats:
     """Bits per value of the map: kept coefficients of the padded map and one bitmap for all channels."""
-    shape, step = layer.in_shape, 1 << levels
-    positions = -(-shape.height // step) * step * (-(-shape.width // step) * step)
-    kept = positions * keep.numerator // keep.denominator
-    return (kept * shape.channels * act_bits + positions) / shape.values
+    found: Floats = (kept * layer.in_shape.channels * act_bits + positions) / layer.in_shape.values
+    return found
 
 
-def proxy(layer: Layer, keep: Fraction | None, act_bits: int, levels: int) -> float:
-    """The proxy of the module's first lines."""
-    quantised = math.pow(4.0, -act_bits)
-    if keep is None or keep == 1:
-        return quantised
-    ratio = float(keep)
-    positions = max(layer.in_shape.height * layer.in_shape.width, 2)
-    total = math.pi**2 / 6
-    dropped = (1 / (ratio * positions) - 1 / positions) / total
-    # Without the approximation band, which holds 4^-levels of the positions and most of the energy:
-    missing = max(1 - ratio * (1 << 2 * levels), 0.0)
-    return min(quantised + dropped + missing, 1.0)
+def proxy(kept: Floats, positions: Floats, levels: Floats, act_bits: int) -> Floats:
+    """The proxy of the module's first lines. With everything kept it is that of quantisation alone."""
+    dropped = (1 / kept - 1 / positions) / (math.pi**2 / 6)
+    # What does not fit of the approximation band, which holds 4^-levels of the positions:
+    missing = np.maximum(1 - kept / positions * 4.0**levels, 0.0)
+    found: Floats = np.minimum(math.pow(4.0, -act_bits) + dropped + missing, 1.0)
+    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from wccsim.cost.pricing import Prices
 from wccsim.cost.record import LayerCost
 from wccsim.cost.source import Source
 from wccsim.cost.surroundings import surroundings
+from wccsim.cost.tiling_vector import Ints
 from wccsim.cost.vector import vector_costs
 from wccsim.cost.views import fitted
 from wccsim.counting.options import configured
@@ -121,42 +121,53 @@ def _fill_wcc(
 ) -> None:
     """The compressible layers under the settings that use WCC, all at once."""
     settings = [job.settings[row] for row in wcc]
-    points = layer_points(
-        [(layers[index], around[layers[index].name], setting) for setting in settings for index in waves]
-    )
-    costs = vector_costs(points, job.accelerator, job.table, job.options)
-    at = np.ix_(wcc, waves)
-    shape = (len(wcc), len(waves))
-    for name in Costs.__dataclass_fields__:
-        values[name][at] = getattr(costs, name).reshape(shape)
     for index in waves:
-        layer, memo = layers[index], dict[tuple[Fraction, int], float]()
-        for row, setting in zip(wcc, settings, strict=True):
-            assert setting.keep is not None
-            key = (setting.keep, setting.levels)
-            if key not in memo:
-                memo[key] = job.distortion.of(layer, setting.keep, setting.act_bits, setting.levels)
-            values["distortion"][row, index] = memo[key] * layer.in_shape.values
+        layer = layers[index]
+        points = layer_points(layer, around[layer.name], settings)
+        costs = vector_costs(points, job.accelerator, job.table, job.options)
+        for name in Costs.__dataclass_fields__:
+            values[name][wcc, index] = getattr(costs, name)
+        kept, positions, levels = (
+            array.astype(np.float64) for array in (points.kept, points.positions, points.levels)
+        )
+        noise = job.distortion.of_wcc(layer, kept, positions, levels, settings[0].act_bits)
+        values["distortion"][wcc, index] = noise * layer.in_shape.values
 
 
-def layer_points(chosen: Sequence[tuple[Layer, Source, Setting]]) -> Points:
-    """Points of layers under settings; WccsimError where a layer would keep no position."""
-    rows = []
-    for layer, source, setting in chosen:
-        shape, keep = layer.in_shape, setting.keep
-        assert keep is not None
-        positions = padded(shape.height, setting.levels) * padded(shape.width, setting.levels)
-        kept = positions * keep.numerator // keep.denominator
-        if kept < 1:
-            raise WccsimError(f"layer {layer.name}: keep {keep} of its {positions} positions keeps none")
-        rows.append(
-            (
-                shape.channels, layer.out_shape.channels, shape.height * shape.width, positions, kept,
-                setting.levels, setting.act_bits, setting.weight_bits, int(layer.bias), source.in_read_bits,
-                source.out_bits,
-            )
-        )  # fmt: skip
+def layer_points(layer: Layer, source: Source, settings: Sequence[Setting]) -> Points:
+    """Points of one layer under settings; WccsimError where it would keep no position."""
+    shape = layer.in_shape
+    sizes = {
+        levels: padded(shape.height, levels) * padded(shape.width, levels)
+        for levels in {setting.levels for setting in settings}
+    }
+    kept = []
+    for setting in settings:
+        assert setting.keep is not None
+        numerator, denominator = setting.keep.as_integer_ratio()
+        kept.append(sizes[setting.levels] * numerator // denominator)
+    if min(kept) < 1:
+        first = settings[min(range(len(kept)), key=kept.__getitem__)]
+        raise WccsimError(
+            f"layer {layer.name}: keep {first.keep} of its {sizes[first.levels]} positions keeps none"
+        )
+
+    def same(value: int) -> Ints:
+        return np.full(len(settings), value, dtype=np.int64)
+
     try:
-        return Points(*np.array(rows, dtype=np.int64).T)
+        return Points(
+            in_channels=same(shape.channels),
+            out_channels=same(layer.out_shape.channels),
+            pixels=same(shape.height * shape.width),
+            positions=np.array([sizes[setting.levels] for setting in settings], dtype=np.int64),
+            kept=np.array(kept, dtype=np.int64),
+            levels=np.array([setting.levels for setting in settings], dtype=np.int64),
+            act_bits=np.array([setting.act_bits for setting in settings], dtype=np.int64),
+            weight_bits=np.array([setting.weight_bits for setting in settings], dtype=np.int64),
+            bias=same(int(layer.bias)),
+            map_bits=same(source.in_read_bits),
+            out_bits=same(source.out_bits),
+        )
     except OverflowError:
         raise WccsimError("a layer's sizes do not fit 64 bits; `wccsim cost` prices such a layer") from None
