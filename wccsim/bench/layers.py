@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,13 @@ def new_output(one: Job) -> Any:
     return np.empty((p.out_channels, p.height, p.width), np.uint8 if p.parameters.out_unsigned else np.int8)
 
 
-def measure(one: Job, threads: int, rounds: int, peers: bool = True) -> tuple[Measured, list[str]]:
+def measure(
+    one: Job,
+    threads: int,
+    rounds: int,
+    peers: bool = True,
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[Measured, list[str]]:
     """One layer beside its peers, calls interleaved, and a line for each contender that was not run."""
     makers, missing = available(threads) if peers else ({}, [])
     runs, passed = covering(one)
@@ -93,7 +100,8 @@ def measure(one: Job, threads: int, rounds: int, peers: bool = True) -> tuple[Me
         one.plan, one.x, new_output(one), False, workspace
     )
     contenders |= {name: make(one) for name, make in makers.items()}
-    times = interleaved(contenders, rounds, slow=[name for name in makers if name.startswith(PYTORCH)])
+    slow = [name for name in makers if name.startswith(PYTORCH)]
+    times = interleaved(contenders, rounds, slow=slow, clock=clock)
     p = one.plan
     payload = one.x.nbytes + p.out_channels * p.height * p.width + p.channels * p.kept
     return Measured(one, times, memory.peak_of(one), payload), [*passed, *missing]

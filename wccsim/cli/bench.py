@@ -50,23 +50,30 @@ def _thread_count(asked: dict[str, Any]) -> int:
 @_threads
 @_rounds
 @click.option("--no-peers", is_flag=True, help="Time only wccsim.")
+@click.option("--processor-time", is_flag=True, help="Not wall time; on a busy machine, with --threads 1.")
 def layers(**asked: Any) -> None:
     """Five 1x1 layers: every path, ONNX Runtime's dense convolution, the published layer in PyTorch.
 
     \b
     Example:
       wccsim bench layers --rounds 5
+      wccsim bench layers --threads 1 --processor-time
     """
+    import time
+
     from wccsim.bench.layers import LAYERS, jobs, measure
     from wccsim.bench.text import layers_text
     from wccsim.compiling import compile_notice
     from wccsim.progress import progress
 
     threads = _thread_count(asked)
+    clock = time.process_time if asked["processor_time"] else time.perf_counter
     rows, not_run = [], []
     with compile_notice():
         for one in progress(jobs(_parameters(asked)), len(LAYERS), "layers"):
-            measured, absent = measure(one, threads, asked["rounds"], peers=not asked["no_peers"])
+            measured, absent = measure(
+                one, threads, asked["rounds"], peers=not asked["no_peers"], clock=clock
+            )
             rows.append(measured)
             not_run += absent
     click.echo(layers_text(rows, not_run, threads), nl=False)
