@@ -426,6 +426,7 @@ ARGUMENTS = (
     "requantise_mode",
     "per_level_shift",
     "kept_bits",
+    "detail_bits",
     "out",
     "outputs_only",
     "path",

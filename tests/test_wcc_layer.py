@@ -88,6 +88,29 @@ def test_per_level_shifts_never_err_more_and_help_where_the_ranges_differ(path):
         assert several < single / 2
 
 
+@pytest.mark.parametrize("method", ["mse", "max", "percentile:99"])
+@pytest.mark.parametrize("per_level_shift", [False, True])
+def test_narrow_detail_words_are_calibrated_for(method, per_level_shift):
+    """max never clips a detail word; mse errs no more than a clip sought without narrow words in mind."""
+    feature_map = load_map(MAP)
+    narrow = WccParameters(detail_bits=4, keep=Fraction(1, 2))
+    kept = [kept_values(narrow, feature_map.x, feature_map.x_scale)]
+    limits = np.where(kept[0].numbers == 0, 127, 7)
+    magnitudes = np.abs(kept[0].values)
+    step, shifts = find_clip(narrow, kept, 104, 152, method, per_level_shift)
+    if method == "max" and not per_level_shift:
+        assert (magnitudes <= step * limits * (1 + 1e-12)).all()
+    if method == "mse" and not per_level_shift:
+        careless, _ = find_clip(replace(narrow, detail_bits=None), kept, 104, 152, method, False)
+        assert squared_error(magnitudes, step, limits) <= squared_error(magnitudes, careless, limits) * 1.001
+    layer = layer_on(
+        feature_map, detail_bits=4, keep=Fraction(1, 2), method=method, per_level_shift=per_level_shift
+    )
+    result = layer.run(feature_map.x)
+    assert layer.parameters.per_level_shift == shifts
+    assert (np.abs(result.q) <= limits).all()
+
+
 def test_the_kept_positions_of_calibration_are_those_of_the_run():
     feature_map = load_map(MAP)
     layer = layer_on(feature_map, keep=Fraction(1, 7), selection="binned:3")

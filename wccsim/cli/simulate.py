@@ -21,6 +21,7 @@ LAYER_SETTINGS = (
     "yw",
     "weight_bits",
     "kept_bits",
+    "detail_bits",
     "out_dtype",
     "per_level_shift",
     "calibration",
@@ -39,6 +40,7 @@ LAYER_SETTINGS = (
 @click.option("--yw", type=int, default=16, show_default=True, help="Bits of a word after R2, 8 to 16.")
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="Width of the weights, 2 to 8.")
 @click.option("--kept-bits", type=int, default=8, show_default=True, help="Bits of a kept coefficient.")
+@click.option("--detail-bits", type=int, help="Bits of the kept words of LH, HL and HH, if fewer.")
 @click.option("--out-dtype", type=click.Choice(("auto", "int8", "uint8")), default="auto", show_default=True)
 @click.option("--per-level-shift", is_flag=True, help="A power of two more per level, chosen by calibration.")
 @click.option(
@@ -129,6 +131,7 @@ def _layer(asked: dict[str, Any], feature_map: Any) -> Any:
         in_bits=feature_map.in_bits,
         act_bits=asked["kept_bits"],
         weight_bits=asked["weight_bits"],
+        detail_bits=asked["detail_bits"],
         wavelet_bits=asked["yw"],
         haar=asked["haar"],
         score=asked["score"],

@@ -25,6 +25,7 @@ from wccsim.errors import WccsimError
 from wccsim.parameters import MAX_LEVEL_SHIFT, WccParameters, padded
 
 Float = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 SEARCH_POINTS = 60
 SEARCH_LOWEST = 0.05  # of the greatest magnitude
 SAMPLE_VALUES = 1 << 18  # at most this many coefficients enter the search, evenly spaced
@@ -50,23 +51,30 @@ def kept_values(p: WccParameters, x: npt.NDArray[Any], x_scale: float) -> KeptVa
     return KeptValues(coefficients_of(x, p.levels)[:, indices] * x_scale, numbers[indices], indices)
 
 
-def squared_error(magnitudes: Float, step: float, limit: int) -> float:
-    """Sum over the values of the squared error of quantising to `step` with codes -limit..limit."""
+def squared_error(magnitudes: Float, step: float, limit: Any) -> float:
+    """Sum over the values of the squared error of quantising to `step`; limit: greatest code, or one each."""
     codes = np.minimum(np.rint(magnitudes / step), limit)
     return float(np.square(codes * step - magnitudes).sum())
 
 
-def find_alpha(magnitudes: Float, method: str, limit: int) -> float:
-    """The clip of a quantiser with codes -limit..limit. method: max, percentile:P or mse."""
-    greatest = float(magnitudes.max(initial=0.0))
+def find_alpha(magnitudes: Float, method: str, limit: int, limits: IntArray | None = None) -> float:
+    """The clip of a quantiser with codes -limit..limit. method: max, percentile:P or mse.
+
+    `limits` gives each value a greatest code of its own (detail_bits); the step stays alpha / limit.
+    """
+    codes = np.full(len(magnitudes), limit) if limits is None else limits
+    reach = magnitudes * (limit / codes)  # the clip at which the value's own greatest code still holds it
+    greatest = float(reach.max(initial=0.0))
     if greatest == 0:
         return 1.0  # nothing but zeros: any clip will do
     if method == "max":
         return greatest
     if method == "mse":
-        candidates = greatest * np.linspace(SEARCH_LOWEST, 1, SEARCH_POINTS)
-        return float(min(candidates, key=lambda a: squared_error(magnitudes, float(a) / limit, limit)))
-    found = float(np.percentile(magnitudes, percentile_of(method)))
+        narrowest = int(codes.min())
+        space = np.linspace if narrowest == limit else np.geomspace
+        candidates = greatest * space(SEARCH_LOWEST * narrowest / limit, 1, SEARCH_POINTS)
+        return float(min(candidates, key=lambda a: squared_error(magnitudes, float(a) / limit, codes)))
+    found = float(np.percentile(reach, percentile_of(method)))
     return found if found > 0 else greatest
 
 
@@ -92,37 +100,53 @@ def find_clip(
 ) -> tuple[float, tuple[int, ...]]:
     """(step of q, per-level shifts) for the kept values: one clip, or one power of two more per level."""
     limit = (1 << (p.act_bits - 1)) - 1
-    of_number = np.array([band.level for band in subbands(height, width, p.levels)])
-    levels = [
-        _sample(np.concatenate([np.abs(k.values[:, of_number[k.numbers] == level]).ravel() for k in kept]))
-        for level in range(1, p.levels + 1)
-    ]
-    common = find_alpha(_sample(np.concatenate(levels)), method, limit) / limit
+    bands = subbands(height, width, p.levels)
+    level_of = np.array([band.level for band in bands])
+    limit_of = np.array([(1 << (p.kept_bits(band.band) - 1)) - 1 for band in bands])
+    levels = [_of_level(kept, level_of == level, limit_of) for level in range(1, p.levels + 1)]
+    everything = _sample(*(np.concatenate(parts) for parts in zip(*levels, strict=True)))
+    common = find_alpha(everything[0], method, limit, everything[1]) / limit
     if not per_level:
         return common, ()
-    steps = [find_alpha(values, method, limit) / limit if values.any() else 0.0 for values in levels]
+    steps = [
+        find_alpha(values, method, limit, own) / limit if values.any() else 0.0 for values, own in levels
+    ]
     finest = min([step for step in steps if step], default=1.0 / limit)
     # The base step is sought over one octave, and at the common one, so that shifts never err more than none;
     # each level then takes the power of two that errs least.
     bases = np.append(finest * np.exp2(np.arange(16) / 16), common * np.exp2(-np.arange(4.0)))
-    return min((_shifts(levels, float(base), limit) for base in bases), key=lambda found: found[0])[1:]
+    return min((_shifts(levels, float(base)) for base in bases), key=lambda found: found[0])[1:]
 
 
-def _shifts(levels: list[Float], base: float, limit: int) -> tuple[float, float, tuple[int, ...]]:
+def _of_level(
+    kept: list[KeptValues], chosen: npt.NDArray[np.bool_], limit_of: IntArray
+) -> tuple[Float, IntArray]:
+    """(magnitudes, greatest codes) of the kept values in the sub-bands `chosen`, or a sample of them."""
+    values, limits = [], []
+    for one in kept:
+        here = chosen[one.numbers]
+        found = np.abs(one.values[:, here])
+        values.append(found.ravel())
+        limits.append(np.broadcast_to(limit_of[one.numbers[here]], found.shape).ravel())
+    return _sample(np.concatenate(values), np.concatenate(limits))
+
+
+def _shifts(levels: list[tuple[Float, IntArray]], base: float) -> tuple[float, float, tuple[int, ...]]:
     """(squared error, base, shifts): the best power of two of `base` for each level."""
     error, shifts = 0.0, []
-    for values in levels:
-        tried = [squared_error(values, base * 2.0**shift, limit) for shift in range(MAX_LEVEL_SHIFT + 1)]
+    for values, own in levels:
+        tried = [squared_error(values, base * 2.0**shift, own) for shift in range(MAX_LEVEL_SHIFT + 1)]
         shifts.append(int(np.argmin(tried)))
         error += min(tried)
     return error, base, tuple(shifts)
 
 
-def _sample(values: Float) -> Float:
-    """At most SAMPLE_VALUES of the values, evenly spaced, and always the greatest."""
+def _sample(values: Float, limits: IntArray) -> tuple[Float, IntArray]:
+    """At most SAMPLE_VALUES of the pairs, evenly spaced, and always the one with the greatest value."""
     if len(values) <= SAMPLE_VALUES:
-        return values
-    return np.append(values[:: -(-len(values) // SAMPLE_VALUES)], values.max())
+        return values, limits
+    chosen = np.append(np.arange(0, len(values), -(-len(values) // SAMPLE_VALUES)), np.argmax(values))
+    return values[chosen], limits[chosen]
 
 
 def word_scale(

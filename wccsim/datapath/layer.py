@@ -120,7 +120,7 @@ def simulate_layer(
         index=index,  # type: ignore[arg-type]
         requantise_mode=requantise_mode,  # type: ignore[arg-type]
         per_level_shift=_shifts(per_level_shift),
-        detail_bits=detail_bits,
+        detail_bits=_plain_int(detail_bits),
         bias=bias is not None,
         relu=bool(relu) if isinstance(relu, np.bool_) else relu,
         out_unsigned=_out_unsigned(out_dtype),
