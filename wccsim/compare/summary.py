@@ -18,8 +18,8 @@ class Crossover:
     """WCC against uniform quantisation on one map.
 
     ahead_db: SNR(WCC) - SNR(uniform) at each rate where both were reached; -inf where uniform loses nothing.
-    ahead_up_to: the rate where the difference crosses zero, by a straight line between the rates; None where
-    WCC is not ahead at the lowest rate, inf where it is at all of them.
+    ahead_up_to: the rate where the difference reaches zero, by a straight line between the rates; None where
+    WCC is not ahead at the lowest rate, inf where it is ahead at all of them.
     """
 
     map: str
@@ -67,14 +67,14 @@ def crossover(rows: Sequence[Row], map_: str, codec: str = "wcc", against: str =
 
 
 def _zero(ahead: dict[float, float]) -> float | None:
-    """Where the difference, positive at the lowest rate, first falls below zero."""
+    """Where the difference, positive at the lowest rate, first falls to zero or below."""
     if not ahead:
         return None
     points = sorted(ahead.items())
-    if points[0][1] < 0:
+    if points[0][1] <= 0:
         return None
     for (low, above), (high, below) in itertools.pairwise(points):
-        if below < 0:
+        if below <= 0:
             return high if math.isinf(below) else low + (high - low) * above / (above - below)
     return math.inf
 
