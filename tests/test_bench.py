@@ -146,6 +146,8 @@ def test_stack_runs_every_pointwise_layer():
         (["layers", "--threads", "0"], "allowed: 1 to"),
         (["limits", "--levels", "9"], "1 to 5"),
         (["stack", "mobilenetv2", "--weights", "missing.npz"], "missing.npz"),
+        (["limits", "--plot", "roofline.bmp"], "written as .png, .svg, .pdf"),
+        (["scaling", "--plot", "nowhere/scaling.png"], "no folder nowhere"),
     ],
 )
 def test_a_users_mistake_is_one_line(arguments, says):

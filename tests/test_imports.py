@@ -80,7 +80,7 @@ FLOORS = [
     "report.counts report.paper report.differences report.simulation report.costs report.explored",
     "report.count_text",
     "report.roofline_plot report.cost_page",
-    "bench.inputs bench.timing bench.machine",
+    "bench.inputs bench.timing bench.machine bench.plotting",
     "bench.peers bench.memory bench.stages",
     "bench.layers bench.limits",
     "bench.stack bench.scaling",

@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from wccsim.bench.plotting import save
 from wccsim.bench.stages import StageCost
 from wccsim.datapath.portable import _expand_strip, _gather, _inverse_last, _requantise
 from wccsim.datapath.portable_forward import I16, I32, U, _add_squares, _forward_first
 from wccsim.datapath.product import PANEL, ROWS, mac_tile
-from wccsim.errors import WccsimError
-from wccsim.files import replacing
 
 CACHED = 1024  # words of an operand that stays in the first-level cache
 LARGE_BYTES = 1 << 27
@@ -176,10 +175,8 @@ def limits(costs: Sequence[StageCost], peaks: Peaks, channels: int) -> list[Limi
 
 def roofline_plot(rows: Sequence[tuple[str, Limit]], peaks: Peaks, path: Path) -> None:
     """Operations a second of every stage over its operations a byte, under the measured roof of its kind."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise WccsimError("a plot needs matplotlib: pip install wccsim[plot]") from None
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes: Any = figure.add_subplot()
     intensity = np.geomspace(0.1, 1000, 200)
@@ -199,5 +196,4 @@ def roofline_plot(rows: Sequence[tuple[str, Limit]], peaks: Peaks, path: Path) -
     axes.set(xscale="log", yscale="log", xlabel="operations per byte of memory traffic",
              ylabel="10^9 operations per second, one thread")  # fmt: skip
     axes.legend(fontsize=8)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=Path(path).suffix.lstrip(".") or "png", dpi=120)
+    save(figure, path)

@@ -9,11 +9,10 @@ from typing import Any
 
 from wccsim.bench.inputs import job
 from wccsim.bench.layers import path_call
+from wccsim.bench.plotting import save
 from wccsim.bench.timing import interleaved
 from wccsim.datapath.engine import choose
 from wccsim.datapath.fused import Workspace
-from wccsim.errors import WccsimError
-from wccsim.files import replacing
 from wccsim.parameters import WccParameters
 
 HEIGHTS = (64, 128, 256, 512, 1024)
@@ -43,10 +42,8 @@ def points(parameters: WccParameters, threads: int, rounds: int) -> Iterator[Poi
 
 def scaling_plot(found: list[Point], path: Path) -> None:
     """Both curves, with the straight line through the origin and the greatest size."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise WccsimError("a plot needs matplotlib: pip install wccsim[plot]") from None
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, 4), layout="constrained")
     for axes, axis in zip(figure.subplots(1, 2), ("pixels", "input channels"), strict=True):
         own = [point for point in found if point.axis == axis]
@@ -56,5 +53,4 @@ def scaling_plot(found: list[Point], path: Path) -> None:
         plot.plot([0, last.size], [0, last.seconds * 1e3], "k:", label="proportional")
         plot.set(xlabel=axis, ylabel="ms", xlim=(0, None), ylim=(0, None))
         plot.legend()
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=Path(path).suffix.lstrip(".") or "png", dpi=120)
+    save(figure, path)

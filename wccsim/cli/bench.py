@@ -134,11 +134,13 @@ def limits(**asked: Any) -> None:
     """
     from wccsim.bench import limits as measured
     from wccsim.bench.layers import LAYERS, jobs
+    from wccsim.bench.plotting import checked_path
     from wccsim.bench.stages import stage_costs
     from wccsim.bench.text import limits_text
     from wccsim.compiling import compile_notice
     from wccsim.progress import progress
 
+    plot = checked_path(asked["plot"]) if asked["plot"] else None
     with compile_notice():
         peaks = measured.measure_peaks()
         rows = [
@@ -146,8 +148,8 @@ def limits(**asked: Any) -> None:
             for one in progress(jobs(_parameters(asked)), len(LAYERS), "layers")
             for limit in measured.limits(stage_costs(one), peaks, one.plan.channels)
         ]
-    if asked["plot"]:
-        measured.roofline_plot(rows, peaks, Path(asked["plot"]))
+    if plot:
+        measured.roofline_plot(rows, peaks, plot)
     click.echo(limits_text(rows, peaks), nl=False)
 
 
@@ -164,17 +166,19 @@ def scaling(**asked: Any) -> None:
     Example:
       wccsim bench scaling --plot scaling.png
     """
+    from wccsim.bench.plotting import checked_path
     from wccsim.bench.scaling import CHANNELS, HEIGHTS, points, scaling_plot
     from wccsim.compiling import compile_notice
     from wccsim.progress import progress
     from wccsim.report.terminal import terminal_table
 
+    plot = checked_path(asked["plot"]) if asked["plot"] else None
     threads = _thread_count(asked)
     with compile_notice():
         measured = points(_parameters(asked), threads, asked["rounds"])
         found = list(progress(measured, len(HEIGHTS) + len(CHANNELS), "sizes"))
-    if asked["plot"]:
-        scaling_plot(found, Path(asked["plot"]))
+    if plot:
+        scaling_plot(found, plot)
     rows: list[list[str | int | float | Fraction | None]] = [
         [p.axis, p.size, f"{p.seconds * 1e3:.2f}", f"{p.seconds / p.size * 1e9:.2f}"] for p in found
     ]
