@@ -42,7 +42,8 @@ def main() -> None:
     rate = swept.layer_points / seconds
     print(f"{swept.layer_points:,} layer-points in {seconds:.1f} s: {rate:,.0f} a second")
     start = time.perf_counter()
-    for index in range(0, len(swept.settings), len(swept.settings) // SAMPLE):
+    sample = range(0, len(swept.settings), len(swept.settings) // SAMPLE)
+    for index in sample:
         s = swept.settings[index]
         widths = {"weight_bits": s.weight_bits, "act_bits": s.act_bits}
         changed = configured(network, keep=s.keep, levels=s.levels, **widths)
@@ -51,7 +52,7 @@ def main() -> None:
             swept.totals["cycles"][index],
             swept.totals["dram_bits"][index],
         )
-    scalar = (time.perf_counter() - start) / (SAMPLE * swept.layer_points / len(swept.settings))
+    scalar = (time.perf_counter() - start) / (len(sample) * swept.layer_points / len(swept.settings))
     times = f"the sweep is {scalar * rate:,.0f} times faster"
     print(f"scalar model: {1 / scalar:,.0f} layer-points a second; {times}")
 

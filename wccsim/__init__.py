@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from wccsim.datapath.layer import simulate_layer as simulate_layer
     from wccsim.datapath.wcc_layer import WCCLayer as WCCLayer
     from wccsim.errors import WccsimError as WccsimError
+    from wccsim.hardware.accelerator_yaml import load_accelerator as load_accelerator
+    from wccsim.hardware.energy_yaml import load_energy as load_energy
     from wccsim.network.catalog import load_network as load_network
+    from wccsim.report.costs import cost_frame as cost_frame
     from wccsim.report.counts import bops as bops
 
 _HOME = {
@@ -36,6 +39,9 @@ _HOME = {
     "WccsimError": "wccsim.errors",
     "bops": "wccsim.report.counts",
     "load_network": "wccsim.network.catalog",
+    "load_accelerator": "wccsim.hardware.accelerator_yaml",
+    "load_energy": "wccsim.hardware.energy_yaml",
+    "cost_frame": "wccsim.report.costs",
     "Workspace": "wccsim.datapath.fused",
     "simulate_layer": "wccsim.datapath.layer",
     "WCCLayer": "wccsim.datapath.wcc_layer",
@@ -48,6 +54,9 @@ __all__ = [
     "__version__",
     "bops",
     "codec",
+    "cost_frame",
+    "load_accelerator",
+    "load_energy",
     "load_network",
     "simulate_layer",
 ]

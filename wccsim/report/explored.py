@@ -154,8 +154,9 @@ def setting_text(outcome: Outcome) -> str:
 def gain_sentence(found: Allocation) -> str:
     """What choosing per layer gains over one setting for all, and over the 25 %-50 % rule."""
     best, parts = found.best, []
+    alone = ""
     if found.uniform is None:
-        parts.append(f"no single setting meets {found.objective}={found.budget:g}")
+        alone = f" No single setting of the grid meets {found.objective}={found.budget:g}."
     else:
         gain = decibels(best.distortion) - decibels(found.uniform.distortion)
         parts.append(f"over the best single setting ({setting_text(found.uniform)}): {gain:+.2f} dB")
@@ -163,7 +164,9 @@ def gain_sentence(found: Allocation) -> str:
         gain = decibels(best.distortion) - decibels(found.rule.distortion)
         share = 100 * (found.rule.cost / found.budget - 1)
         parts.append(f"over the 25 %-50 % rule, which takes {share:+.1f} % of the budget: {gain:+.2f} dB")
-    return "Choosing per layer gains, " + "; ".join(parts) + "."
+    if not parts:
+        return f"Choosing per layer meets {found.objective}={found.budget:g}.{alone}"
+    return "Choosing per layer gains, " + "; ".join(parts) + "." + alone
 
 
 def allocation_text(found: Allocation, report: Report) -> str:
