@@ -18,8 +18,8 @@ def requantise(
 ) -> npt.NDArray[np.int64]:
     """int64, the shape of `values`: scaled by multiplier * 2**-shift, rounded, clamped to low..high.
 
-    `multiplier`, `shift`, `low` and `high` are int64 that broadcast against `values`. In mode `tflite_double` the
-    multiplier is Q31 and `shift` counts from there (negative: a left shift).
+    `multiplier`, `shift`, `low` and `high` are int64 that broadcast against `values`. In mode
+    `tflite_double` the multiplier is Q31 and `shift` counts from there (negative: a left shift).
     """
     scaled: npt.NDArray[np.int64] = _SCALE[mode](
         values.astype(np.int64), np.asarray(multiplier, np.int64), np.asarray(shift, np.int64)
