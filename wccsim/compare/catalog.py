@@ -30,7 +30,8 @@ _ALL: tuple[Method, ...] = (
 )
 METHODS: dict[str, Method] = {entry.name: entry for entry in (*_ALL, *SWITCHES)}
 DEFAULT = tuple(entry.name for entry in _ALL)  # the single switches are for the report's table
-SWITCH_NAMES = (*(entry.name for entry in SWITCHES), COMBINED.name)
+COMBINED_NAME = COMBINED.name
+SWITCH_NAMES = (*(entry.name for entry in SWITCHES), COMBINED_NAME)
 
 
 def method(name: str) -> Method:

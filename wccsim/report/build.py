@@ -24,7 +24,7 @@ from wccsim.compare.switches import SWITCH_COLUMNS, switch_cells, switch_rows
 from wccsim.errors import WccsimError
 from wccsim.files import sha256_of, write_text
 from wccsim.report.conclusions import targets_of
-from wccsim.report.html import comparison_page, switch_figure
+from wccsim.report.html import comparison_page, contest_of, switch_figure
 from wccsim.report.panels import PanelRow, panel_rows, panels_of
 from wccsim.report.plots import picture, rate_distortion
 from wccsim.report.tables import write_csv
@@ -107,7 +107,7 @@ def draw(part: Part, folder: Path) -> None:
     """Every table, figure and page of a part, from the comparison.csv and picture.csv in `folder` alone."""
     rows = read_rows(folder / "comparison.csv")
     panels = _read_panels(folder / "picture.csv")
-    contest = [row for row in rows if row.codec not in SWITCH_NAMES or row.codec == "wcc-combined"]
+    contest = contest_of(rows)
     switches = switch_rows(rows)
     write_text(folder / "switches.csv", _csv(SWITCH_COLUMNS, switch_cells(switches)))
     write_text(folder / "crossover.csv", _csv(*_crossovers(contest)))

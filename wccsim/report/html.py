@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wccsim import __version__
-from wccsim.compare.catalog import SWITCH_NAMES
+from wccsim.compare.catalog import COMBINED_NAME, SWITCH_NAMES
 from wccsim.compare.rows import NEAREST, Row
 from wccsim.compare.summary import crossover, maps_of, natural_sizes, rows_of
 from wccsim.compare.switches import SwitchRow, switch_rows
@@ -40,8 +40,11 @@ def comparison_page(rows: Sequence[Row], panels: Sequence[PanelRow], preface: st
     """The page: conclusions, figures and tables, all from `rows` and the pixels of `panels`."""
     sections = [f"<p>{escape(preface)}</p>"] if preface else []
     sections += [
-        section("What the numbers say", bullets(conclusions(rows))),
-        section("Rate and distortion", figure(lambda path: rate_distortion(rows, path), ".svg", _RD_CAPTION)),
+        section("What the numbers say", bullets(conclusions(contest_of(rows)))),
+        section(
+            "Rate and distortion",
+            figure(lambda path: rate_distortion(contest_of(rows), path), ".svg", _RD_CAPTION),
+        ),
         section("Where WCC wins and where it loses", crossover_table(rows)),
     ]
     if panels:
@@ -55,7 +58,7 @@ def comparison_page(rows: Sequence[Row], panels: Sequence[PanelRow], preface: st
         sections.append(section("What each improvement of WCC buys", bars + switch_table(switches)))
     sections += [
         section("Lossless sizes, bits a value", lossless_table(rows)),
-        section("Every map: SNR in dB at equal bits", snr_tables(rows)),
+        section("Every map: SNR in dB at equal bits", snr_tables(contest_of(rows))),
         section("Inputs", inputs_table(rows)),
     ]
     return page("Feature-map compression at equal bits", sections)
@@ -74,6 +77,11 @@ _SWITCH_CAPTION = (
     "Mean SNR gain of each switch over plain WCC at equal bits, alone and all together (wcc-combined), over "
     "the maps where both lose something."
 )
+
+
+def contest_of(rows: Sequence[Row]) -> list[Row]:
+    """The rows without the single switches of WCC, which have a table of their own."""
+    return [row for row in rows if row.codec not in SWITCH_NAMES or row.codec == COMBINED_NAME]
 
 
 def page(title: str, sections: Sequence[str]) -> str:
