@@ -232,8 +232,8 @@ def _readme(manifest: dict[str, Any]) -> str:
         for word in manifest["words"].values()
     )
     return (
-        "One WCC layer, inputs and expected words of every stage, for $readmemh: one word a line,\n"
-        "hexadecimal, two's complement where signed, arrays row-major in the shape given (last index fastest).\n\n"
+        "One WCC layer: its inputs and the expected words of every stage, for $readmemh. One word a line,\n"
+        "hexadecimal, two's complement where signed; arrays row-major in the shape given.\n\n"
         f"{rows}\n"
         "r1, r2, r3: bits 39..32 the shift (two's complement), bits 31..0 the multiplier.\n"
         "coefficients, energy, bitmap: flat Mallat order; bit i of bitmap word j is flat index 32 j + i.\n"
