@@ -78,7 +78,9 @@ def text(run: Simulation, *, widths: bool, explain: bool) -> str:
     if widths:
         parts += ["\n", _width_table(run)]
     if explain:
-        parts += ["\n", EXPLANATION, _multipliers(run)]
+        reasons = run.result.path_reason.replace("; ", "\n         ")
+        kernels = f"kernels  {run.result.path}: {reasons}\n"
+        parts += ["\n", EXPLANATION, kernels, _multipliers(run)]
     return "".join(parts)
 
 
