@@ -253,3 +253,24 @@ def test_pipelined_is_never_slower_than_serial():
         for overlap in ("none", "double_buffered", "pipelined")
     )
     assert piped <= hidden <= serial
+
+
+def test_gate_prices_move_computing_alone():
+    """The table's 8x8 MAC sets the pJ of a gate, so 8x8 MACs cost the same under both."""
+    network = load_network("mobilenetv3_small").configured(keep=Fraction(1, 4))
+    table = network_cost(network, EDGE, LPDDR4)
+    gates = network_cost(network, EDGE, LPDDR4, CostOptions(compute="gates"))
+    assert gates.cycles == table.cycles and gates.dram_bits == table.dram_bits
+    assert gates.part_pj("sram") == table.part_pj("sram") and gates.part_pj("dram") == table.part_pj("dram")
+    for a, b in zip(gates.layers, table.layers, strict=True):
+        for priced, plain in zip(a.stages, b.stages, strict=True):
+            if plain.stage == "mac":
+                assert priced.compute_pj == pytest.approx(plain.compute_pj)
+    assert gates.part_pj("compute") != table.part_pj("compute")
+
+
+def test_unbounded_selection_memory_never_moves_more():
+    network = load_network("mobilenetv2_imagenet").configured(keep=Fraction(1, 4))
+    free = replace(EDGE, wcc=replace(EDGE.wcc, selection_memory="unbounded"))
+    assert network_cost(network, free, LPDDR4).dram_bits <= network_cost(network, EDGE, LPDDR4).dram_bits
+    assert network_cost(network, free, LPDDR4).cycles <= network_cost(network, EDGE, LPDDR4).cycles

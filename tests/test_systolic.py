@@ -134,3 +134,43 @@ def test_nonsense_is_refused_in_one_line(sizes):
     with pytest.raises(WccsimError) as refusal:
         gemm_count(*sizes)
     assert "\n" not in str(refusal.value)
+
+
+def walked_accesses(m: int, k: int, n: int, rows: int, columns: int, dataflow: str) -> dict[str, int]:
+    """Fold by fold: every word that crosses the array's edge is counted as it crosses."""
+    counts = {"in": 0, "weight": 0, "out": 0, "partial": 0}
+    if dataflow == "dot":
+        for _ in range(m):
+            for first in range(0, n, columns):
+                outputs = range(first, min(first + columns, n))
+                for group in range(0, k, rows):
+                    inputs = range(group, min(group + rows, k))
+                    counts["in"] += len(inputs)  # broadcast to all outputs
+                    counts["weight"] += sum(1 for _ in inputs for _ in outputs)
+                counts["out"] += len(outputs)
+        return counts
+    still = {"ws": (k, n), "is": (k, m)}[dataflow]  # the stationary operand's two dimensions
+    streamed = m if dataflow == "ws" else n
+    held, moving = ("weight", "in") if dataflow == "ws" else ("in", "weight")
+    for row in range(0, still[0], rows):
+        for column in range(0, still[1], columns):
+            used_rows, used_columns = min(rows, still[0] - row), min(columns, still[1] - column)
+            counts[held] += used_rows * used_columns
+            for _ in range(streamed):
+                counts[moving] += used_rows
+                counts["out"] += used_columns
+                counts["partial"] += used_columns if row else 0  # what the folds above left
+    return counts
+
+
+@settings(max_examples=80, deadline=None)
+@given(small, small, small, st.integers(1, 6), st.integers(1, 6), st.sampled_from(["ws", "is", "dot"]))
+def test_accesses_equal_a_walk_over_the_folds(m, k, n, rows, columns, dataflow):
+    count = gemm_count(m, k, n, rows, columns, dataflow)
+    walked = walked_accesses(m, k, n, rows, columns, dataflow)
+    assert walked == {
+        "in": count.sram_in_reads,
+        "weight": count.sram_weight_reads,
+        "out": count.sram_out_writes,
+        "partial": count.sram_partial_reads,
+    }

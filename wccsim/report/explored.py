@@ -65,7 +65,9 @@ def sweep_report(swept: Sweep, job: Job, source: Provenance) -> Report:
         for i, s in enumerate(swept.settings)
     ]  # fmt: skip
     totals: dict[str, Cell] = {"settings": len(rows), "layer_points": swept.layer_points}
-    return Report(SWEEP_COLUMNS, rows, source, totals)
+    usable = any(layer.compressible and layer.counted for layer in job.network.layers)
+    notes = () if usable else ("no layer of this network can use WCC: keep and levels change nothing",)
+    return Report(SWEEP_COLUMNS, rows, source, totals, notes)
 
 
 def decibels(noise_to_signal: float) -> float:
@@ -101,7 +103,14 @@ def sweep_text(report: Report, objective: str) -> str:
         f"{counts['settings']:,} settings, {counts['layer_points']:,} layer-points; "
         f"{len(front)} on the front of (distortion, {objective})\n"
     )
-    return title + terminal_table(heads, rows) + "\n" + _wrapped(report.provenance.settings["distortion"])
+    notes = "".join(f"{note}\n" for note in report.notes)
+    return (
+        title
+        + terminal_table(heads, rows)
+        + "\n"
+        + notes
+        + _wrapped(report.provenance.settings["distortion"])
+    )
 
 
 def _wrapped(text: object) -> str:
