@@ -4,18 +4,21 @@ import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from importlib import import_module
 
 import numpy as np
 import pytest
 from datapath_cases import PATTERNS, cases, finish
-from fast_paths import COVERED, EVERY, both, layer
+from fast_paths import COVERED, EVERY, both, calibrated, layer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wccsim.datapath import fused, portable, product, strips, workers
-from wccsim.datapath.engine import VARIABLE, choose
+from wccsim.datapath.engine import PATHS, VARIABLE, choose
 from wccsim.datapath.fused import Workspace
+from wccsim.default_maps import default_map_paths
 from wccsim.errors import WccsimError
+from wccsim.maps import load_map
 from wccsim.parameters import WccParameters
 
 
@@ -182,3 +185,17 @@ def test_importing_compiles_nothing():
         "print([f for m in (p, s) for f, v in vars(m).items() if getattr(v, 'signatures', None)])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("path", default_map_paths(), ids=lambda path: path.stem)
+def test_every_fast_path_equals_plain_on_real_maps(path):
+    """Maps of a trained network with its own weights."""
+    real = load_map(path)
+    unsigned = real.x.dtype.kind == "u"
+    p = WccParameters(in_bits=9 if unsigned else 8, bias=True, relu=real.act != "none", levels=3)
+    rng = np.random.default_rng(0)
+    case = finish(p, real.x, len(real.weights), rng, per_channel=True)
+    case = calibrated(replace(case, weights=np.asarray(real.weights)))
+    both(case, "portable")
+    if import_module(PATHS["vector"]).covers(case.plan(), False, unsigned) is None:
+        both(case, "vector")
