@@ -55,6 +55,10 @@ def check_supported(plan: Plan) -> None:
         raise WccsimError(f"haar {p.haar!r} has no Verilog; exported: exact")
     if p.index != "bitmap":
         raise WccsimError(f"index {p.index!r} has no Verilog; exported: bitmap")
+    if p.detail_bits not in (None, p.act_bits):
+        raise WccsimError(
+            f"detail_bits {p.detail_bits} has no Verilog; exported: one width, act_bits {p.act_bits}"
+        )
     if p.detail_bits is not None:
         raise WccsimError("detail_bits has no Verilog; exported: one width for every kept word")
 

@@ -10,7 +10,8 @@ The result, wccsim/rtl/syn/gates.json, is committed and read by counting (`--def
     blocks   block -> size -> GE. Sizes: "8x4" is an 8-bit activation and a 4-bit weight; a bare number
              is a width in bits of the input word; "14x16" is a 14-bit word and a 16-bit multiplier.
              `dot_product_mac` is one of the eight lanes of a dot product, its share of the 32-bit
-             accumulator register included. `select_*` leaves out the histogram's memory.
+             accumulator register included. `select` is a whole unit for 1,600
+             positions, its histogram mapped to flip-flops.
     units    what counting multiplies operations by -> width -> GE, rounded to whole GE:
              mac (by product of the widths: dot_product_mac), butterfly (by input width), requantise (by
              input width), square, add, compare (by width).
@@ -76,6 +77,13 @@ def blocks() -> list[Block]:
     for w in (4, 8, 16, 24, 32, 37, 48, 63):
         found += [Block(name, str(w), name, {"IW": w}) for name in ("adder", "comparator")]
     found += [Block("binned_key", f"37m{m}", "binned_key", {"SW": 37, "M": m}) for m in (0, 3)]
+    found += [
+        Block("score_lane", str(w), "lane_score", {"P": 1, "CW": w, "SW": 2 * w + 9}) for w in (10, 12, 14)
+    ]
+    # The selection of a 40x40 map, its histogram mapped to flip-flops.
+    size = {"N": 1600, "K": 400, "CNT": 11}
+    found.append(Block("select", "exact", "shrink_select", {**size, "SW": 37}))
+    found.append(Block("select", "binned:3", "shrink_select", {**size, "SW": 37, "BINNED": 1, "M": 3}))
     return found
 
 
