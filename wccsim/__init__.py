@@ -24,18 +24,22 @@ except PackageNotFoundError:  # a bare checkout, never installed
 
 if TYPE_CHECKING:
     from wccsim.codecs.registry import codec as codec
+    from wccsim.compare.run import compare_maps as compare_maps
     from wccsim.datapath.fused import Workspace as Workspace
     from wccsim.datapath.layer import simulate_layer as simulate_layer
     from wccsim.datapath.wcc_layer import WCCLayer as WCCLayer
     from wccsim.errors import WccsimError as WccsimError
     from wccsim.hardware.accelerator_yaml import load_accelerator as load_accelerator
     from wccsim.hardware.energy_yaml import load_energy as load_energy
+    from wccsim.maps import load_map as load_map
     from wccsim.network.catalog import load_network as load_network
     from wccsim.report.costs import cost_frame as cost_frame
     from wccsim.report.counts import bops as bops
 
 _HOME = {
     "codec": "wccsim.codecs.registry",
+    "compare_maps": "wccsim.compare.run",
+    "load_map": "wccsim.maps",
     "WccsimError": "wccsim.errors",
     "bops": "wccsim.report.counts",
     "load_network": "wccsim.network.catalog",
@@ -54,9 +58,11 @@ __all__ = [
     "__version__",
     "bops",
     "codec",
+    "compare_maps",
     "cost_frame",
     "load_accelerator",
     "load_energy",
+    "load_map",
     "load_network",
     "simulate_layer",
 ]
