@@ -11,6 +11,7 @@ from test_compare_parts import natural_map
 
 from wccsim.cli import main
 from wccsim.compare import run as runner
+from wccsim.compare.output import summary_text
 from wccsim.compare.rows import COLUMNS, LOSSLESS, NEAREST, REACHED, Row, read_rows
 from wccsim.compare.run import compare_maps
 from wccsim.compare.store import appending, key_of, read_results
@@ -177,6 +178,12 @@ def test_what_is_wrong_is_said_in_one_line(maps: list[Path], tmp_path: Path) -> 
         result = run(*arguments)
         assert result.exit_code == 2 and said in result.output, (arguments, result.output)
         assert result.output.count("\n") == 1 and "Traceback" not in result.output
+
+
+def test_a_map_that_no_codec_brings_to_the_rate_is_still_listed() -> None:
+    missed = [row("tiny", "uniform", 2.0, 5.0, NEAREST), row("big", "uniform", 2.0, 5.0)]
+    text = summary_text(missed)
+    assert "tiny" in text and "none within 1 %" in text and "1 of 2 rows did not reach" in text
 
 
 def test_a_csv_that_is_none_is_refused_with_its_place(tmp_path: Path) -> None:

@@ -29,7 +29,12 @@ def summary_text(rows: Sequence[Row], codec: str = "wcc", against: str = "unifor
     lines: list[list[Cell]] = []
     for first in maps_of(rows):
         ours, theirs = rows_of(rows, first.map, codec), rows_of(rows, first.map, against)
-        for target, best in sorted(winners(rows, first.map).items()):
+        won = winners(rows, first.map)
+        for target in sorted({row.target for row in rows if row.target is not None}):
+            if target not in won:
+                lines.append([first.map, f"{target:g}", "", "", "", "none within 1 %", "", "", ""])
+                continue
+            best = won[target]
             mine, other = ours.get(target), theirs.get(target)
             gap = _db(difference(mine, other)) if mine and other else ""
             lines.append(
@@ -79,7 +84,9 @@ def _means(rows: Sequence[Row], codec: str, against: str) -> list[list[Cell]]:
             if math.isfinite(ours[target].snr_db) and math.isfinite(theirs[target].snr_db):
                 pairs.setdefault(target, []).append((theirs[target], ours[target]))
     lines: list[list[Cell]] = []
-    for target, found in sorted(pairs.items() if len(names) > 1 else []):
+    for target, found in sorted(pairs.items()):
+        if len(found) < 2:
+            continue
         other, mine = (math.fsum(pair[i].snr_db for pair in found) / len(found) for i in (0, 1))
         gap = _db(mine - other)
         lines.append(
