@@ -238,8 +238,8 @@ PYTHON = (
     _one(
         "clamp-to-full-range",
         _PLAIN,
-        "shifts, -limit, limit, p.requantise_mode)\n    return q",
-        "shifts, -limit - 1, limit, p.requantise_mode)\n    return q",
+        "shifts, -limits, limits, p.requantise_mode)",
+        "shifts, -limits - 1, limits, p.requantise_mode)",
         "all-minimum",
         "random",
     ),

@@ -81,9 +81,9 @@ def blocks() -> list[Block]:
         Block("score_lane", str(w), "lane_score", {"P": 1, "CW": w, "SW": 2 * w + 9}) for w in (10, 12, 14)
     ]
     # The selection of a 40x40 map, its histogram mapped to flip-flops.
-    size = {"N": 1600, "K": 400, "CNT": 11}
-    found.append(Block("select", "exact", "shrink_select", {**size, "SW": 37}))
-    found.append(Block("select", "binned:3", "shrink_select", {**size, "SW": 37, "BINNED": 1, "M": 3}))
+    whole = {"N": 1600, "K": 400, "CNT": 11}
+    found.append(Block("select", "exact", "shrink_select", {**whole, "SW": 37}))
+    found.append(Block("select", "binned:3", "shrink_select", {**whole, "SW": 37, "BINNED": 1, "M": 3}))
     return found
 
 
