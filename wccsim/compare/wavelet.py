@@ -117,7 +117,7 @@ class _Wcc(Knob):
         kept = min(ranking.positions, max(1, room // self._setting.detail_bits))
         while kept > 1 and (excess := self._words(ranking, kept) - room) > 0:
             kept = max(1, kept - max(1, excess // self._setting.bits))
-        return kept
+        return int(kept)
 
     def _words(self, ranking: Ranking, kept: int) -> int:
         """Bits of the kept words of one channel."""
