@@ -246,14 +246,14 @@ PYTHON = (
     _one(
         "gain-of-the-level-forgotten",
         "datapath/plan.py",
-        "r1_shift = scalers[0].shift[0] + gains + levels",
-        "r1_shift = scalers[0].shift[0] + gains * 0 + levels",
+        "return r1.shift[0] + gains + levels",
+        "return r1.shift[0] + gains * 0 + levels",
     ),
     _one(
         "level-shift-not-given-back",
         "datapath/plan.py",
-        "r2_shift = scalers[1].shift[:, None] - levels - own",
-        "r2_shift = scalers[1].shift[:, None] - own + levels * 0",
+        "r2.shift[:, None] - levels - own",
+        "r2.shift[:, None] - own + levels * 0",
         "level-shift",
     ),
     _one(
