@@ -95,7 +95,7 @@ def test_a_dask_cluster_gives_the_same(plain):
 
 def test_a_cluster_that_is_not_there_is_said_in_one_line():
     pytest.importorskip("distributed")
-    for address in ("tcp://127.0.0.1:1", "nonsense", ""):
+    for address in ("tcp://127.0.0.1:1", "127.0.0.1:99999", "nonsense", ""):
         with pytest.raises(WccsimError, match="dask"), dask_executor(address, timeout_s=1):
             pass
 
@@ -200,14 +200,14 @@ def test_an_allocations_cost_is_what_the_settings_cost():
     assert found.best.cost == network_cost(network, MACHINE, TABLE).cycles
 
 
-CSV = """map,channels,height,width,codec,bits_per_value,snr_db
-a.conv,16,8,8,wcc,2,10
-a.conv,16,8,8,wcc,4,20
-a.conv,16,8,8,uniform,2,6
-a.conv,16,8,8,uniform,8,inf
-big,16,80,80,wcc,2,30
-big,16,80,80,uniform,2,6
-other,1,1,1,zvc,2,6
+CSV = """map,channels,height,width,codec,bits_per_value,mse,snr_db
+a.conv,16,8,8,wcc,2,100,10
+a.conv,16,8,8,wcc,4,10,20
+a.conv,16,8,8,uniform,2,250,6.0206
+a.conv,16,8,8,uniform,8,0,inf
+big,16,80,80,wcc,2,1,30
+big,16,80,80,uniform,2,250,6.0206
+other,1,1,1,zvc,2,250,6.0206
 """
 
 
@@ -218,12 +218,16 @@ def test_curves_are_read_and_matched_by_name_then_by_shape(tmp_path):
     assert [m.name for m in maps] == ["a.conv", "big"]
     measured = Distortion(maps)
     own = Layer("conv", "conv", (), Shape(16, 64, 64), Shape(16, 64, 64))
-    assert measured.of(own, None, 2, 3) == pytest.approx(10**-0.6)
+    assert measured.of(own, None, 2, 3) == pytest.approx((250 + 1 / 12) / 1000, rel=1e-5)
+    assert measured.of(own, None, 8, 3) == pytest.approx(1 / 12 / 1000, rel=1e-5)
     near = Layer("x", "conv", (), Shape(16, 72, 72), Shape(16, 72, 72))
-    assert measured.of(near, Fraction(1, 4), 8, 3) == pytest.approx(1e-3)
+    assert measured.of(near, Fraction(1, 4), 8, 3) == pytest.approx((1 + 1 / 12) / 1000, rel=1e-5)
     quarter = effective_bits(own, np.array([1024.0]), np.array([4096.0]), 8)
     assert quarter.tolist() == [2 + 1 / 16]
-    for bad, says in (("map,codec\n", "no column"), (CSV.replace(",10\n", ",ten\n"), "not all are numbers")):
+    for bad, says in (
+        ("map,codec\n", "no column"),
+        (CSV.replace(",10,20\n", ",ten,20\n"), "not all are numbers"),
+    ):
         path.write_text(bad)
         with pytest.raises(WccsimError, match=says) as refusal:
             read_curves(path)

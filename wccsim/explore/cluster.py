@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -32,9 +34,16 @@ def dask_executor(address: str, timeout_s: float = CONNECT_S) -> Iterator[Execut
         from distributed import Client
     except ImportError:
         raise WccsimError("--dask needs dask.distributed: pip install 'wccsim[dask]'") from None
+    match = re.fullmatch(r"(?:(?:tcp|tls)://)?([\w.-]+):(\d{1,5})", address)
+    if not match:
+        raise WccsimError(
+            f"dask address {address!r}; allowed: HOST:PORT or tcp://HOST:PORT, of the scheduler"
+        )
     try:
+        # A plain connection first: it fails at once, and leaves nothing running, where nobody listens.
+        socket.create_connection((match[1], int(match[2])), timeout_s).close()
         client = Client(address, timeout=timeout_s, set_as_default=False)
-    except (OSError, ValueError, TypeError) as problem:  # TimeoutError is an OSError
+    except (OSError, ValueError, OverflowError) as problem:  # TimeoutError is an OSError
         reason = str(problem).partition("\n")[0] or type(problem).__name__
         raise WccsimError(f"no dask scheduler answers at {address!r}: {reason}") from None
     try:

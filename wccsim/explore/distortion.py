@@ -2,8 +2,9 @@
 
 Distortion is noise over signal, sum of squared errors over sum of squares. Measured: the curves of
 `wccsim compare --csv`, one for each map and codec, log2(noise/signal) interpolated linearly in bits
-per value. Proxy, where no curves are given: noise/signal = 4^-b for quantisation to b bits, plus
-the energy of what is dropped if the sorted squared coefficients fall as 1/i^2, as those of natural
+per value; the measured map is itself rounded to integers, so 1/12 LSB^2 stands in every point's
+noise. Proxy, where no curves are given: noise/signal = 4^-b for quantisation to b bits, plus the
+energy of what is dropped if the sorted squared coefficients fall as 1/i^2, as those of natural
 images roughly do; without room for the whole approximation band, what is missing of it is lost too.
 The proxy orders settings; it predicts no task's accuracy.
 """
@@ -29,8 +30,9 @@ from wccsim.parameters import padded
 Floats = npt.NDArray[np.float64]
 
 MAX_BYTES = 1 << 28
-NEEDED = ("map", "channels", "height", "width", "codec", "bits_per_value", "snr_db")
-LEAST_LOG2 = -40.0  # of noise/signal: a lossless point has none, and a logarithm needs one
+NEEDED = ("map", "channels", "height", "width", "codec", "bits_per_value", "mse", "snr_db")
+LEAST_LOG2 = -40.0  # of noise/signal, where no lossy point tells the signal
+REFERENCE_MSE = 1 / 12  # LSB^2: the rounding of the measured integer map itself, present at every point
 WCC, UNIFORM = "wcc", "uniform"
 
 
@@ -70,21 +72,27 @@ def read_curves(path: Path | str) -> tuple[MeasuredMap, ...]:
         raise WccsimError(f"no column {missing[0]!r}; needed: {', '.join(NEEDED)}", Place(str(path), 1, 1))
     points: dict[str, dict[str, dict[float, float]]] = {}
     shapes: dict[str, tuple[int, int, int]] = {}
+    signal: dict[str, float] = {}
     for row in reader:
         try:
-            bits, snr_db = float(row["bits_per_value"]), float(row["snr_db"])
+            bits, mse, snr_db = (float(row[name]) for name in ("bits_per_value", "mse", "snr_db"))
             shapes[row["map"]] = (int(row["channels"]), int(row["height"]), int(row["width"]))
         except (TypeError, ValueError):
             raise WccsimError(
-                "bits_per_value, snr_db, channels, height, width: not all are numbers",
+                "bits_per_value, mse, snr_db, channels, height, width: not all are numbers",
                 Place(str(path), reader.line_num, 1),
             ) from None
-        if math.isnan(snr_db) or not bits > 0:
+        if math.isnan(snr_db) or not bits > 0 or not mse >= 0:
             continue
-        log2_noise = max(-snr_db / 10 * math.log2(10), LEAST_LOG2)
-        points.setdefault(row["map"], {}).setdefault(row["codec"], {})[bits] = log2_noise
+        if mse > 0 and math.isfinite(snr_db):
+            signal[row["map"]] = mse * math.pow(10.0, snr_db / 10)
+        points.setdefault(row["map"], {}).setdefault(row["codec"], {})[bits] = mse
     maps = tuple(
-        MeasuredMap(name, shapes[name], {codec: _curve(found) for codec, found in codecs.items()})
+        MeasuredMap(
+            name,
+            shapes[name],
+            {codec: _curve(found, signal.get(name, math.inf)) for codec, found in codecs.items()},
+        )
         for name, codecs in points.items()
         if WCC in codecs and UNIFORM in codecs
     )
@@ -93,11 +101,12 @@ def read_curves(path: Path | str) -> tuple[MeasuredMap, ...]:
     return maps
 
 
-def _curve(points: Mapping[float, float]) -> Curve:
-    """More bits never hurt: a point worse than one with fewer bits takes that one's noise."""
+def _curve(points: Mapping[float, float], signal: float) -> Curve:
+    """From mean squared errors. More bits never hurt: a point worse than one with fewer takes its noise."""
     bits, noise, least = sorted(points), list[float](), math.inf
     for b in bits:
-        least = min(least, points[b])
+        share = (points[b] + REFERENCE_MSE) / signal
+        least = min(least, math.log2(share) if share > 0 else LEAST_LOG2)
         noise.append(least)
     return Curve(tuple(bits), tuple(noise))
 
