@@ -148,14 +148,20 @@ def _zigzag() -> Iterator[Check]:
 
 
 def _paper() -> Iterator[Check]:
-    """The numbers that the paper's own rule reproduces; Table 1's do not follow from any rule."""
+    """The numbers that the paper's own rule reproduces to the printed digit.
+
+    Table 1's follow from no rule. Three quantised EfficientDet rows are short by up to 0.08 %, for a reason
+    that is not known (docs/counting.md); they alone may differ by 0.1 %.
+    """
     for row in audit():
         if "Table 1" in row.table:
             continue
         computed = f"{float(row.computed):.3f}".rstrip("0").rstrip(".")
-        close = abs(row.gap_percent) <= Fraction(1, 10)
-        passed = row.verdict != "differs" or close
-        gap = f"{row.verdict}, {float(row.gap_percent):+.3f} %; up to 0.1 % passes"
+        tolerated = row.table == "EfficientDet" and row.row != "FP32"
+        passed = row.verdict != "differs" or (tolerated and abs(row.gap_percent) <= Fraction(1, 10))
+        gap = f"{row.verdict}, {float(row.gap_percent):+.3f} %" + (
+            "; up to 0.1 % passes" if tolerated else ""
+        )
         yield Check("paper", f"{row.table} {row.row}", row.published, f"{computed} ({gap})", passed)
 
 
