@@ -1,6 +1,6 @@
 """The five layers of the benchmark beside ONNX Runtime and PyTorch, ratios in one run: `wccsim bench layers`.
 
-    python benchmarks/layers.py [options of wccsim bench layers]
+python benchmarks/layers.py [options of wccsim bench layers]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Each stage of the simulator beside its measured bound: `wccsim bench limits`.
 
-    python benchmarks/limits.py [options of wccsim bench limits]
+python benchmarks/limits.py [options of wccsim bench limits]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Time against pixels and channels: `wccsim bench scaling`.
 
-    python benchmarks/scaling.py [options of wccsim bench scaling]
+python benchmarks/scaling.py [options of wccsim bench scaling]
 """
 
 import sys

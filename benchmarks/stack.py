@@ -1,6 +1,6 @@
 """Every 1x1 convolution of DeepLabV3+ (MobileNetV2) at 1024x2048 beside ONNX Runtime: `wccsim bench stack`.
 
-    python benchmarks/stack.py [options of wccsim bench stack]
+python benchmarks/stack.py [options of wccsim bench stack]
 """
 
 import sys

@@ -11,13 +11,13 @@ from test_compare_parts import natural_map
 
 from wccsim.cli import main
 from wccsim.compare import run as runner
-from wccsim.compare.output import summary_text
 from wccsim.compare.rows import COLUMNS, LOSSLESS, NEAREST, REACHED, Row, read_rows
 from wccsim.compare.run import compare_maps
 from wccsim.compare.store import appending, key_of, read_results
 from wccsim.compare.summary import crossover, depth_of, winners
 from wccsim.compare.switches import switch_rows
 from wccsim.errors import WccsimError
+from wccsim.report.comparison import summary_text
 from wccsim.report.conclusions import conclusions
 
 CODECS = ["uniform", "wcc", "apot", "rice"]

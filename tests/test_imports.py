@@ -1,94 +1,97 @@
 """The floors of the house: a module imports only from floors below its own."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "wccsim"
-# Lowest first. A module never imports one of its own floor: what two of them share stands lower.
-FLOORS = [
-    "errors kernel_cache",
-    "formats",
-    "arith actions files progress quantise",
-    "located parameters maps datapath.subbands",
-    "datapath.pad datapath.haar datapath.score datapath.select datapath.mac datapath.requant "
-    "datapath.bitmap datapath.plan datapath.product datapath.vector_ir datapath.strips datapath.workers",
-    "datapath.plain datapath.portable_forward",
-    "datapath.fused",
-    "datapath.portable",
-    "datapath.vector",
-    "datapath.engine datapath.count",
-    "datapath.float_reference",
-    "datapath.layer datapath.error_bound datapath.calibration",
-    "datapath.wcc_layer datapath.measure datapath.widths datapath.dump compiling",
-    "default_maps network.model cycles rtl.process",
-    "rtl.synth rtl.export rtl.sets",
-    "rtl.cosim rtl.layers rtl.fault_cases rtl.fault_list rtl.fault_driver",
-    "rtl.widths rtl.smt rtl.faults",
-    "rtl.prove rtl.netlist",
-    "counting.exact",
-    "counting.macs analytic",
-    "execute",
-    "counting.bops counting.kinds",
-    "counting.options",
-    "counting.compressed",
-    "counting.traffic counting.gates",
-    "counting.count",
-    "counting.stages",
-    "network.shapes network.expression systolic tiling hardware.model hardware.energy",
-    "network.values hardware.accelerator_yaml hardware.energy_yaml",
-    "network.entries cost.options cost.record cost.views cost.source cost.tiling_vector explore.grid explore.distortion explore.cluster",
-    "cost.parameters_of cost.selection cost.latency cost.points",
-    "cost.pricing cost.surroundings cost.stages_vector",
-    "cost.dense cost.vector",
-    "cost.wcc",
-    "cost.network explore.price",
-    "cost.roofline explore.sweep explore.allocate",
-    "network.head",
-    "network.description network.onnx_sizes network.scalesim network.writer",
-    "network.onnx_graph",
-    "network.onnx_build",
-    "network.onnx_operators",
-    "network.onnx_file",
-    "network.catalog",
-    "paper.published",
-    "paper.rules",
-    "paper.audit",
-    "paper.contradictions",
-    "counting.run",
-    "cost.run validate",
-    "extract",
-    "codecs.bitstream",
-    "codecs.base codecs.eigen codecs.rice_code codecs.huffman_code codecs.bit_planes",
-    "codecs.scalar codecs.depths codecs.wcc_words codecs.wcc_step codecs.mwq_bits codecs.klt_basis codecs.dct codecs.masked",
-    "codecs.uniform codecs.apot codecs.wcc codecs.mwq codecs.transform_quantization codecs.klt codecs.dc_ac codecs.zvc codecs.rlc codecs.csr codecs.dct8x8 codecs.dct_cm codecs.ebpc codecs.rice codecs.huffman codecs.deflate",
-    "codecs.registry",
-    "compare.search compare.step compare.metrics compare.store compare.point",
-    "compare.knob compare.rows",
-    "compare.methods compare.summary",
-    "compare.wavelet compare.karhunen_loeve",
-    "compare.catalog",
-    "compare.run compare.switches",
-    "report.terminal",
-    "report.tables",
-    "compare.output report.plots report.conclusions",
-    "report.panels",
-    "report.html",
-    "report.build",
-    "report.counts report.paper report.differences report.simulation report.costs report.explored",
-    "report.count_text",
-    "report.roofline_plot report.cost_page",
-    "bench.inputs bench.timing bench.machine bench.plotting",
-    "bench.peers bench.memory bench.stages",
-    "bench.layers bench.limits",
-    "bench.stack bench.scaling",
-    "bench.text",
-    "cli",
-    "cli.simulate cli.networks cli.codecs cli.extract cli.compare cli.report cli.count cli.paper cli.diff cli.cost cli.explore cli.bench cli.validate cli.rtl",
-]
-FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
+# Lowest first; a line is a floor, an indented line goes on with the one above. A module never imports one of
+# its own floor: what two of them share stands lower.
+FLOORS = """
+# ground
+actions compiling errors kernel_cache progress
+files formats quantise
+arith located maps parameters
+default_maps
+# the datapath
+datapath.dump datapath.haar datapath.mac datapath.pad datapath.product datapath.requant
+  datapath.score datapath.select datapath.strips datapath.subbands datapath.vector_ir
+  datapath.workers
+datapath.bitmap datapath.plan datapath.portable_forward
+datapath.float_reference datapath.plain
+datapath.calibration datapath.count datapath.error_bound datapath.fused
+datapath.engine datapath.portable
+datapath.layer datapath.vector
+datapath.measure datapath.wcc_layer datapath.widths
+# networks and hardware
+cycles hardware.energy hardware.model network.expression network.model network.onnx_sizes
+hardware.accelerator_yaml hardware.energy_yaml network.onnx_graph network.shapes systolic tiling
+network.onnx_build network.scalesim network.values
+network.entries network.onnx_operators
+network.head network.onnx_file
+network.description network.writer
+network.catalog
+# counting
+analytic counting.exact execute paper.published
+counting.bops counting.macs
+counting.kinds counting.options
+counting.compressed
+counting.gates counting.traffic
+counting.count
+counting.run counting.stages paper.rules
+paper.audit
+paper.contradictions
+# codecs
+codecs.bitstream codecs.depths codecs.eigen codecs.mwq_bits codecs.wcc_step
+codecs.base codecs.bit_planes codecs.dct codecs.huffman_code codecs.klt_basis codecs.masked
+  codecs.rice_code
+codecs.csr codecs.dc_ac codecs.dct8x8 codecs.dct_cm codecs.deflate codecs.ebpc codecs.huffman
+  codecs.klt codecs.mwq codecs.rice codecs.rlc codecs.scalar codecs.transform_quantization
+  codecs.wcc_words codecs.zvc
+codecs.apot codecs.uniform codecs.wcc
+codecs.registry
+# cost and search
+cost.options cost.record cost.source cost.tiling_vector cost.views explore.cluster
+  explore.distortion explore.grid
+cost.latency cost.parameters_of cost.points cost.selection
+cost.pricing cost.stages_vector cost.surroundings
+cost.dense cost.vector
+cost.wcc explore.price
+cost.network explore.allocate explore.sweep
+cost.roofline cost.run
+# comparison
+compare.metrics compare.point compare.search compare.step compare.store extract
+compare.knob compare.rows
+compare.methods compare.summary
+compare.karhunen_loeve compare.wavelet
+compare.catalog
+compare.run compare.switches
+# Verilog
+rtl.export rtl.fault_driver rtl.fault_list rtl.process rtl.sets rtl.widths
+rtl.cosim rtl.fault_cases rtl.layers rtl.smt rtl.synth
+rtl.faults rtl.netlist rtl.prove
+# checks
+validate
+# reports
+report.conclusions report.panels report.plots report.terminal
+report.html report.simulation report.tables
+report.comparison report.costs report.counts report.differences report.explored report.paper
+report.build report.cost_page report.count_text report.roofline_plot
+# benchmarks
+bench.inputs bench.machine bench.plotting bench.timing
+bench.memory bench.peers bench.stages
+bench.layers bench.limits
+bench.scaling bench.stack
+bench.text
+# commands
+cli cli.bench cli.codecs cli.compare cli.cost cli.count cli.diff cli.explore cli.extract
+  cli.networks cli.paper cli.report cli.rtl cli.simulate cli.validate
+"""
+STEPS = re.sub(r"\n  +", " ", re.sub(r"^#.*\n", "", FLOORS, flags=re.MULTILINE)).strip().split("\n")
+FLOOR = {name: height for height, names in enumerate(STEPS) for name in names.split()}
 COUNTING_ONLY = ["analytic", "cost.run", "cost.vector", "validate"]
 HEAVY = ("numba", "pandas", "matplotlib", "onnx", "onnxruntime")
 

@@ -55,7 +55,8 @@ def wcc_actions(
 
     `index_bits` is the size of the index memory; without it the closed form of the bitmap or the
     list is used. A Rice-coded index has none: WccsimError asks for the size. `approximations_kept`,
-    how many kept positions lie in LL, is asked for with `detail_bits` only. WccsimError too where a size is not a positive integer or `parameters.keep` keeps no position.
+    how many kept positions lie in LL, is asked for with `detail_bits` only. WccsimError too where a
+    size is not a positive integer or `parameters.keep` keeps no position.
     """
     plan = _plan(parameters, in_channels, out_channels, height, width, index_bits, approximations_kept)
     return {

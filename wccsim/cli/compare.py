@@ -51,10 +51,10 @@ def compare(
     """
     import os
 
-    from wccsim.compare.output import report_of, summary_text
     from wccsim.compare.run import compare_maps
     from wccsim.default_maps import default_map_paths
     from wccsim.progress import progress
+    from wccsim.report.comparison import report_of, summary_text
     from wccsim.report.tables import write_csv, write_json
 
     if csv_path == json_path == "-":

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from wccsim.compare.catalog import DEFAULT, SWITCH_NAMES
-from wccsim.compare.output import report_of
 from wccsim.compare.rows import Row, read_rows
 from wccsim.compare.run import Watch, compare_maps
 from wccsim.compare.summary import crossover, depth_of, maps_of
 from wccsim.compare.switches import SWITCH_COLUMNS, switch_cells, switch_rows
 from wccsim.errors import WccsimError
 from wccsim.files import sha256_of, write_text
+from wccsim.report.comparison import report_of
 from wccsim.report.conclusions import targets_of
 from wccsim.report.html import comparison_page, contest_of, switch_figure
 from wccsim.report.panels import PanelRow, panel_rows, panels_of
