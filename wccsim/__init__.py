@@ -9,7 +9,6 @@ prints, `cli` parses. docs/datapath.md is the specification all of them answer t
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,7 @@ from wccsim.kernel_cache import ensure as _ensure_kernel_cache
 
 _ensure_kernel_cache(Path(__file__).parent)
 
-try:
-    __version__ = version("wccsim")
-except PackageNotFoundError:  # a bare checkout, never installed
-    __version__ = "0.1.0"
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from wccsim.codecs.registry import codec as codec

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from wccsim import __version__
 from wccsim.errors import WccsimError
 
 # command: (module, one-line help). The module holds a click command named after the command,
@@ -89,7 +90,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="wccsim", prog_name="wccsim")
+@click.version_option(__version__, prog_name="wccsim")
 def main() -> None:
     """What wavelet-compressed convolution computes, bit for bit, and what it costs.
 
