@@ -56,6 +56,15 @@ def test_every_option_counts_alike(haar, score, mode):
         assert_three_ways(finish(p, rng.integers(-128, 128, (3, 33, 35)).astype(np.int8), 2, rng))
 
 
+@pytest.mark.parametrize("m", range(9))
+def test_every_mantissa_of_the_binned_selection_counts_alike(m):
+    rng = np.random.default_rng(m)
+    p = WccParameters(levels=2, selection=f"binned:{m}")
+    case = finish(p, rng.integers(-128, 128, (3, 13, 15)).astype(np.int8), 2, rng)
+    assert_three_ways(case)
+    assert wcc_actions(p, 3, 2, 13, 15)[Stage.SELECT].adds == 64 << m
+
+
 @pytest.mark.parametrize("in_bits", [2, 8, 16])
 @pytest.mark.parametrize("keep", [Fraction(1, 1024), Fraction(1)])
 def test_widths_and_keeps_at_their_ends_count_alike(in_bits, keep):

@@ -34,7 +34,11 @@ def walked(p: WccParameters, cin: int, cout: int, h: int, w: int, p_lanes: int, 
         unread -= 8
     select += hp * wp + 1  # the marking pass and a cycle to stop
     if p.selection != "exact":
-        select = hp * wp + 512 + hp * wp
+        m = int(p.selection.partition(":")[2])
+        bins = range(64 << m)
+        a_cycle = max(1, (1 << m) // 8)
+        scan = sum(1 for _ in bins[::a_cycle])
+        select = hp * wp + max(scan, 512) + hp * wp  # m < 3: the scan's counter runs to 512 all the same
     mac = sum(kept for _ in range(0, cin, p_lanes) for _ in range(0, cout, q_lanes))
     gather = sum(kept for _ in range(0, cin, p_lanes))
     return WccCycles(transform(cin, p_lanes), select, gather, mac, transform(cout, q_lanes))
@@ -44,7 +48,7 @@ def walked(p: WccParameters, cin: int, cout: int, h: int, w: int, p_lanes: int, 
 @given(
     cin=sizes, cout=sizes, h=sizes, w=sizes, p=st.integers(1, 16), q=st.integers(1, 16),
     levels=st.integers(1, 3), keep=st.sampled_from(["1", "1/2", "1/4"]),
-    selection=st.sampled_from(["exact", "binned:3"]),
+    selection=st.sampled_from(["exact", *(f"binned:{m}" for m in range(9))]),
 )  # fmt: skip
 def test_closed_forms_equal_the_unrolled_schedule(cin, cout, h, w, p, q, levels, keep, selection):
     parameters = WccParameters(keep=Fraction(keep), levels=levels, selection=selection)

@@ -97,6 +97,18 @@ def test_every_word_and_every_cycle_of_every_case(simulator: str, sets: list[Pat
 
 
 @pytest.mark.rtl
+@pytest.mark.parametrize("m", range(9))
+def test_the_binned_scan_takes_512_cycles_whatever_m(m: int, tmp_path: Path) -> None:
+    """The counters of the Verilog equal the closed form for every m, not only for those of the cases."""
+    need_tools("iverilog", "vvp")
+    settings = {"levels": 1, "selection": f"binned:{m}"}
+    folder = written(Case("scan", channels=2, out_channels=2, height=8, width=8, settings=settings), tmp_path)
+    assert read_manifest(folder)["cycles"]["select"] == 2 * 64 + 512
+    verdict = simulate(folder, "icarus")
+    assert str(verdict.first_divergence) == "None"
+
+
+@pytest.mark.rtl
 def test_a_natural_map_on_verilator(tmp_path: Path) -> None:
     need_tools("verilator", "g++")
     path = SHARED_MAP if SHARED_MAP.is_file() else SHIPPED_MAP

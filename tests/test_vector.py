@@ -54,7 +54,7 @@ def arrays_of(points) -> Points:
     st.sampled_from(["none", "consumer"]),
     st.sampled_from(["none", "double_buffered", "pipelined"]),
     st.sampled_from(["bitmap", "list"]),
-    st.sampled_from(["exact", "binned:3"]),
+    st.sampled_from(["exact", "exact", *(f"binned:{m}" for m in range(9))]),
     st.sampled_from([1, 1, 8, 64]),
     st.sampled_from(["bounded", "unbounded"]),
 )

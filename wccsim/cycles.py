@@ -14,7 +14,7 @@ from wccsim.parameters import WccParameters, butterflies
 
 RADIX_BITS = 8  # digit of the exact selection
 BINS = 1 << RADIX_BITS  # counters of one radix pass
-BINNED_BINS = 512  # counters of the binned selection, leading exponent and mantissa
+BINNED_SCAN = 512  # cycles of the binned selection's scan, whatever m: max(1, 2^m / 8) bins in each
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,13 @@ def exact_select_cycles(positions: int, score_bits: int) -> int:
 
 
 def binned_select_cycles(positions: int) -> int:
-    """One histogram pass, one scan of 512 bins, one marking pass."""
-    return 2 * positions + BINNED_BINS
+    """One histogram pass, one scan, one marking pass.
+
+    The scan takes 512 cycles for every m: the Verilog looks at 2^m / 8 of the 64 * 2^m bins a cycle
+    above m = 3, at one below, where the first cycles find no bin. The additions of the scan do follow
+    m (docs/actions.md).
+    """
+    return 2 * positions + BINNED_SCAN
 
 
 def gather_cycles(in_channels: int, p_lanes: int, kept: int) -> int:

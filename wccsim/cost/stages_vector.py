@@ -11,7 +11,7 @@ from wccsim.cost.latency import start_bits
 from wccsim.cost.options import CostOptions
 from wccsim.cost.points import Constants, Floats, Memory, Points, Sizes
 from wccsim.cost.tiling_vector import Ints
-from wccsim.cycles import BINNED_BINS, BINS
+from wccsim.cycles import BINNED_SCAN, BINS
 from wccsim.hardware.energy import EnergyTable
 from wccsim.hardware.model import Accelerator
 
@@ -142,7 +142,7 @@ def _phases(
     exact = -(-c.score_bits // 8) * (n + BINS) + n + 2
     return {
         "haar": -(-points.in_channels // unit.haar_lanes) * s.butterflies * haars,
-        "select": exact if options.selection == "exact" else 2 * n + BINNED_BINS,
+        "select": exact if options.selection == "exact" else 2 * n + BINNED_SCAN,
         "gather": -(-points.in_channels // unit.gather_lanes) * points.kept * gathers,
         "array": _array(points, accelerator)["cycles"],
         "inverse": -(-points.out_channels // unit.inverse_lanes) * s.butterflies,
