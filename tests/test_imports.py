@@ -64,8 +64,8 @@ cost.network explore.allocate explore.sweep
 cost.roofline cost.run
 # comparison
 compare.metrics compare.point compare.search compare.step compare.store extract
-compare.knob compare.rows
-compare.methods compare.summary
+compare.knob compare.rows compare.weights
+compare.methods compare.summary compare.weight_rows
 compare.karhunen_loeve compare.wavelet
 compare.catalog
 compare.run compare.switches
@@ -76,9 +76,10 @@ rtl.faults rtl.netlist rtl.prove
 # checks
 validate
 # reports
-report.conclusions report.panels report.plots report.terminal
+report.conclusions report.panels report.plots report.terminal report.weight_conclusions
 report.html report.simulation report.tables
 report.comparison report.costs report.counts report.differences report.explored report.paper
+  report.weight_column
 report.build report.cost_page report.count_text report.roofline_plot
 # benchmarks
 bench.inputs bench.machine bench.plotting bench.timing

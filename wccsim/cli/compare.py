@@ -5,17 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wccsim.errors import WccsimError
+
+if TYPE_CHECKING:
+    from wccsim.compare.weights import WeightGrid
+
+_WEIGHT_CODECS = (
+    "Comma-separated: uniform, apot, transform-quantization, block-quantization; default all but apot."
+)
 
 
 @click.command()
 @click.argument("maps", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--bits", default="2,3,4,6,8", show_default=True, help="Bits a value, comma-separated.")
 @click.option("--codecs", metavar="NAMES", help="Comma-separated; default all. See `wccsim codecs`.")
+@click.option("--weights", metavar="BITS", help="Code the layers' weights too: bits a weight, as 8,4,3.")
+@click.option("--weight-codec", metavar="NAMES", help=_WEIGHT_CODECS)
 @click.option("--scale", type=float, metavar="S", help="Real value of 1 in npy maps. An npz holds its own.")
 @click.option("--csv", "csv_path", metavar="PATH", help='Write CSV to PATH, "-" for standard output.')
 @click.option("--json", "json_path", metavar="PATH", help='Write JSON to PATH, "-" for standard output.')
@@ -28,6 +37,8 @@ def compare(
     maps: tuple[Path, ...],
     bits: str,
     codecs: str | None,
+    weights: str | None,
+    weight_codec: str | None,
     scale: float | None,
     csv_path: str | None,
     json_path: str | None,
@@ -44,21 +55,30 @@ def compare(
     each codec is searched until its total is the wanted bits a value within 1 %; where it cannot be, the
     row says so.
 
+    With --weights the int8 weights of the 1x1 convolution that a map feeds are coded as well, and a second
+    table shows the error after the convolution with both decoded; --csv out.csv writes it to
+    out.weights.csv.
+
     \b
     Examples:
       wccsim compare --bits 2,4 --codecs uniform,wcc
       wccsim compare maps/*.npz --csv out.csv --plot out.png --html out.html
+      wccsim compare maps/*.npz --bits 4 --codecs uniform,wcc --weights 8,4,3
     """
     import os
 
-    from wccsim.compare.run import compare_maps
+    from wccsim.compare.run import compare_layers
     from wccsim.default_maps import default_map_paths
     from wccsim.progress import progress
     from wccsim.report.comparison import report_of, summary_text
     from wccsim.report.tables import write_csv, write_json
+    from wccsim.report.weight_column import weight_report, weight_section, weight_text, weights_path
 
     if csv_path == json_path == "-":
         raise WccsimError("only one of --csv and --json can go to standard output")
+    grid = _grid(weights, weight_codec)
+    if grid is not None and "-" in (csv_path, json_path):
+        raise WccsimError("with --weights there are two tables: give --csv and --json a file")
     paths = _files(maps) or default_map_paths()
     kept = store or _store_beside(csv_path)
     if kept and not resume:
@@ -69,12 +89,18 @@ def compare(
 
     names = None if codecs is None else [name.strip() for name in codecs.split(",")]
     count = jobs if jobs else os.cpu_count() or 1
-    rows = compare_maps(paths, _rates(bits), names, scale=scale, jobs=count, store=kept, watch=watch)
-    report = report_of(rows, {path.name: row for path, row in _digests(paths, rows)})
-    if csv_path is not None:
-        write_csv(csv_path, report)
-    if json_path is not None:
-        write_json(json_path, report)
+    if grid is not None:
+        _need_weights(paths, scale)
+    found = compare_layers(
+        paths, _rates(bits), names, weights=grid, scale=scale, jobs=count, store=kept, watch=watch
+    )
+    rows, weight_rows = [one.row for one in found], [row for one in found for row in one.weights]
+    inputs = dict(_digests(paths, rows))
+    for path, write in ((csv_path, write_csv), (json_path, write_json)):
+        if path is not None:
+            write(path, report_of(rows, inputs))
+        if path is not None and weight_rows:
+            write(weights_path(path), weight_report(weight_rows, inputs))
     if plot is not None:
         from wccsim.report.plots import rate_distortion
 
@@ -82,23 +108,48 @@ def compare(
     if html is not None:
         from wccsim.report.html import write_comparison
 
-        write_comparison(rows, paths, html)
+        write_comparison(rows, paths, html, further=weight_section(weight_rows))
     if "-" not in (csv_path, json_path):
         click.echo(summary_text(rows), nl=False)
+        if weight_rows:
+            click.echo("\n" + weight_text(weight_rows), nl=False)
     if store is None and kept is not None:
         kept.unlink(missing_ok=True)  # everything in it is now in the CSV
 
 
-def _rates(text: str) -> list[float]:
+def _rates(text: str, option: str = "--bits") -> list[float]:
     try:
         rates = [float(part) for part in text.split(",")]
     except ValueError:
         raise WccsimError(
-            f"--bits is {text!r}; allowed: numbers separated by commas, such as 2,3,4"
+            f"{option} is {text!r}; allowed: numbers separated by commas, such as 2,3,4"
         ) from None
     if not all(math.isfinite(rate) for rate in rates):
-        raise WccsimError(f"--bits is {text!r}; allowed: finite numbers")
+        raise WccsimError(f"{option} is {text!r}; allowed: finite numbers")
     return rates
+
+
+def _grid(bits: str | None, names: str | None) -> WeightGrid | None:
+    """What --weights and --weight-codec ask for."""
+    from wccsim.compare.weights import DEFAULT_WEIGHT_CODECS, WeightGrid
+
+    if bits is None:
+        if names is not None:
+            raise WccsimError("--weight-codec needs --weights, the bits a weight")
+        return None
+    chosen = DEFAULT_WEIGHT_CODECS if names is None else tuple(name.strip() for name in names.split(","))
+    return WeightGrid(tuple(dict.fromkeys(_rates(bits, "--weights"))), tuple(dict.fromkeys(chosen)))
+
+
+def _need_weights(paths: list[Path], scale: float | None) -> None:
+    """Refuse --weights where no map says which layer it feeds."""
+    from wccsim.maps import load_map
+
+    maps = (load_map(path, scale=scale if path.suffix == ".npy" else None) for path in paths)
+    if all(map_.weights is None for map_ in maps):
+        raise WccsimError(
+            f"--weights: none of the {len(paths)} maps holds its layer's weights (arrays w and w_scale)"
+        )
 
 
 def _files(given: tuple[Path, ...]) -> list[Path]:
@@ -120,6 +171,6 @@ def _store_beside(csv_path: str | None) -> Path | None:
     return None if csv_path in (None, "-") else Path(f"{csv_path}.partial.jsonl")
 
 
-def _digests(paths: list[Path], rows: list[Any]) -> Iterable[tuple[Path, str]]:
+def _digests(paths: list[Path], rows: list[Any]) -> Iterable[tuple[str, str]]:
     digests = {row.map: row.map_sha256 for row in rows}
-    return [(path, digests[path.stem]) for path in paths]
+    return [(path.name, digests[path.stem]) for path in paths]

@@ -15,6 +15,7 @@ from wccsim.maps import FeatureMap
 Map = npt.NDArray[Any]
 Doubles = npt.NDArray[np.float64]
 _PIXELS_AT_ONCE = 1 << 15
+_VALUES_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,16 @@ def distortion(reference: Reference, decoded: Map) -> Distortion:
     out_squared = None if reference.out_energy is None else _out_energy(reference.map_, error)
     return Distortion(
         mse=squared / x.size,
-        snr_db=_decibels(reference.energy, squared),
+        snr_db=decibels(reference.energy, squared),
         max_error=int(np.abs(error).max()),
         zeros_kept=kept / reference.zeros if reference.zeros else None,
         out_mse=None if out_squared is None else out_squared / _outputs(reference.map_),
-        out_snr_db=None if out_squared is None else _decibels(reference.out_energy or 0.0, out_squared),
+        out_snr_db=None if out_squared is None else decibels(reference.out_energy or 0.0, out_squared),
     )
 
 
-def _decibels(signal: float, noise: float) -> float:
+def decibels(signal: float, noise: float) -> float:
+    """10 log10(signal / noise); inf without noise."""
     if noise == 0:
         return math.inf
     return 10 * math.log10(signal / noise) if signal > 0 else -math.inf
@@ -91,17 +93,31 @@ def _sum_of_squares(values: Map) -> int:
 
 
 def _out_energy(map_: FeatureMap, values: Map) -> float:
-    """sum over outputs and pixels of (w_scale x_scale (W v))^2, by the channels' Gram matrix.
-
-    sum_p (w . v_p)^2 = w^T G w with G = sum_p v_p v_p^T: C^2 numbers instead of O * H * W. G is exact: every
-    partial sum is an integer below 2^53, whatever order the products are added in.
-    """
+    """sum over outputs and pixels of (w_scale x_scale (W v))^2."""
     assert map_.weights is not None and map_.weight_scale is not None
-    flat = values.reshape(values.shape[0], -1)
-    gram: Doubles = np.zeros((flat.shape[0], flat.shape[0]))
-    for start in range(0, flat.shape[1], _PIXELS_AT_ONCE):
-        part = flat[:, start : start + _PIXELS_AT_ONCE].astype(np.float64)
-        gram += part @ part.T
     weights = map_.weights.astype(np.float64)
+    return output_energy(weights, gram_matrix(values), map_.weight_scale) * map_.x_scale**2
+
+
+def gram_matrix(*values: Map) -> Doubles:
+    """G = sum over pixels p of v_p v_p^T: float64 [C, C], C the channels of the maps [C_i, H, W] together.
+
+    Exact: every partial sum is an integer below 2^53, whatever order the products are added in.
+    """
+    flats = [part.reshape(part.shape[0], -1) for part in values]
+    channels, pixels = sum(len(flat) for flat in flats), flats[0].shape[1]
+    at_once = min(_PIXELS_AT_ONCE, max(1, _VALUES_AT_ONCE // channels))
+    gram: Doubles = np.zeros((channels, channels))
+    for start in range(0, pixels, at_once):
+        part = np.concatenate([flat[:, start : start + at_once] for flat in flats]).astype(np.float64)
+        gram += part @ part.T
+    return gram
+
+
+def output_energy(weights: Doubles, gram: Doubles, weight_scale: Doubles) -> float:
+    """sum over outputs o and pixels p of (weight_scale[o] (w_o . v_p))^2, from the Gram matrix of v.
+
+    sum_p (w . v_p)^2 = w^T G w: C^2 numbers instead of O * H * W.
+    """
     quadratic = ((weights @ gram) * weights).sum(axis=1)
-    return math.fsum(quadratic * map_.weight_scale**2) * map_.x_scale**2
+    return math.fsum(quadratic * weight_scale**2)

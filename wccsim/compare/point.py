@@ -33,9 +33,9 @@ class Point:
     codec_bops: Fraction
     out_channel_bops: Fraction = Fraction(0)
 
-    def layer_bops(self, out_channels: int) -> int:
+    def layer_bops(self, out_channels: int, weight_bits: int = WEIGHT_BITS) -> int:
         """BOPs of the 1x1 convolution and everything the codec adds, rounded up to a whole one."""
-        total = bops_mac(self.product_bits * out_channels, WEIGHT_BITS, 1) + self.codec_bops
+        total = bops_mac(self.product_bits * out_channels, weight_bits, 1) + self.codec_bops
         return -int(-(total + self.out_channel_bops * out_channels) // 1)
 
 

@@ -9,13 +9,16 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wccsim.compare.metrics import Reference, distortion
 from wccsim.compare.point import Point
 from wccsim.compare.search import within
 from wccsim.errors import Place, WccsimError
 from wccsim.files import read_bytes
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 DIGITS = 6  # of a measured float: what every machine agrees on
 _MAX_CSV_BYTES = 1 << 28
@@ -60,6 +63,7 @@ class Row:
     setting: str
 
 
+Record = TypeVar("Record", bound="DataclassInstance")
 COLUMNS = tuple(field.name for field in fields(Row))
 
 
@@ -69,7 +73,7 @@ def row_of(reference: Reference, codec: str, target: float | None, point: Point)
     channels, height, width = map_.x.shape
     outputs = None if map_.weights is None else int(map_.weights.shape[0])
     found = distortion(reference, point.decoded)
-    measured = {name: _rounded(value) for name, value in asdict(found).items()}
+    measured = {name: rounded(value) for name, value in asdict(found).items()}
     return Row(
         map=map_.name,
         map_sha256=map_.sha256,
@@ -101,7 +105,8 @@ def _status(point: Point, target: float | None, values: int, mse: float) -> str:
     return BELOW if mse == 0 and point.bits < target * values else NEAREST
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """A finite float to DIGITS significant digits; anything else as it is."""
     if isinstance(value, float) and math.isfinite(value):
         return float(f"{value:.{DIGITS}g}")
     return value
@@ -109,14 +114,20 @@ def _rounded(value: Any) -> Any:
 
 def read_rows(path: Path | str) -> list[Row]:
     """The rows of a CSV that `wccsim compare` wrote; WccsimError naming the line that is none."""
+    return read_table(path, Row)
+
+
+def read_table(path: Path | str, kind: type[Record]) -> list[Record]:
+    """The rows of a CSV whose columns are the fields of the dataclass `kind`, each of a type in _KINDS."""
     text = read_bytes(path, _MAX_CSV_BYTES).decode("utf-8", errors="replace")
+    read = {field.name: _KINDS[str(field.type)] for field in fields(kind)}
     reader = csv.DictReader(io.StringIO(text))
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise WccsimError(f"{path}: the columns are not those of a comparison: {', '.join(COLUMNS[:4])}, ...")
+    if list(reader.fieldnames or ()) != list(read):
+        raise WccsimError(f"{path}: the columns are not those of a comparison: {', '.join([*read][:4])}, ...")
     rows = []
     for number, cells in enumerate(reader, 2):
         try:
-            rows.append(Row(**{name: _READ[name](cells[name]) for name in COLUMNS}))
+            rows.append(kind(**{name: read[name](cells[name]) for name in read}))
         except (ValueError, TypeError):
             raise WccsimError("not a row of a comparison", Place(str(path), number, 1)) from None
     return rows
@@ -133,4 +144,3 @@ _KINDS: dict[str, Callable[[str], Any]] = {
     "int | None": _optional(int),
     "float | None": _optional(float),
 }
-_READ = {field.name: _KINDS[str(field.type)] for field in fields(Row)}

@@ -14,6 +14,8 @@ from wccsim.compare.catalog import DEFAULT, method
 from wccsim.compare.metrics import Reference
 from wccsim.compare.rows import COLUMNS, Row, row_of
 from wccsim.compare.store import appending, key_of, read_results
+from wccsim.compare.weight_rows import WeightRow, weight_rows
+from wccsim.compare.weights import CodedWeights, WeightGrid, codings
 from wccsim.errors import WccsimError
 from wccsim.maps import load_map
 
@@ -31,6 +33,26 @@ class Task:
     scale: float | None
     codec: str
     targets: tuple[Target, ...]
+    weights: WeightGrid | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A row of the comparison, and the rows of the weight column beside it."""
+
+    row: Row
+    weights: tuple[WeightRow, ...] = ()
+
+    def stored(self) -> dict[str, Any]:
+        """As it waits on disk."""
+        return {**asdict(self.row), "weights": [asdict(row) for row in self.weights]}
+
+    @classmethod
+    def of_stored(cls, stored: dict[str, Any], name: str) -> Result:
+        """The inverse of `stored`, for the map called `name` now."""
+        named = {**stored, "map": name}
+        weights = tuple(WeightRow(**{**row, "map": name}) for row in named.pop("weights"))
+        return cls(Row(**named), weights)
 
 
 def compare_maps(
@@ -49,26 +71,45 @@ def compare_maps(
     jobs: processes. store: results are read from and appended to this file. watch: wraps the iteration
     over finished tasks.
     """
+    found = compare_layers(
+        paths, targets, codecs, weights=None, scale=scale, jobs=jobs, store=store, watch=watch
+    )
+    return [result.row for result in found]
+
+
+def compare_layers(
+    paths: Sequence[Path],
+    targets: Sequence[float] = DEFAULT_TARGETS,
+    codecs: Sequence[str] | None = None,
+    *,
+    weights: WeightGrid | None,
+    scale: float | None = None,
+    jobs: int = 1,
+    store: Path | None = None,
+    watch: Watch = lambda items, total: items,
+) -> list[Result]:
+    """As `compare_maps`, each row with the rows of the weight column that `weights` asks for beside it."""
     wanted, rates = _checked(paths, targets, codecs, jobs)
     digests = {path: load_map(path, scale=scale if path.suffix == ".npy" else None).sha256 for path in paths}
     known = read_results(store) if store else {}
-    found: dict[tuple[Path, str, Target], Row] = {}
+    found: dict[tuple[Path, str, Target], Result] = {}
     tasks = []
     for path in paths:
         for name in wanted:
             rows: tuple[Target, ...] = (None, *rates) if method(name).lossless else rates
-            keys = {target: _key(digests[path], scale, name, target) for target in rows}
+            keys = {target: _key(digests[path], scale, name, target, weights) for target in rows}
             found |= {
-                (path, name, t): Row(**{**known[k], "map": path.stem}) for t, k in keys.items() if k in known
+                (path, name, t): Result.of_stored(known[k], path.stem) for t, k in keys.items() if k in known
             }
             missing = tuple(target for target, key in keys.items() if key not in known)
             if missing:
-                tasks.append(Task(path, scale if path.suffix == ".npy" else None, name, missing))
+                tasks.append(Task(path, scale if path.suffix == ".npy" else None, name, missing, weights))
     with appending(store) as appender:
-        for task, rows_done in watch(_finished(tasks, jobs), len(tasks)):
-            for target, row in zip(task.targets, rows_done, strict=True):
-                found[task.path, task.codec, target] = row
-                appender.add(_key(digests[task.path], scale, task.codec, target), asdict(row))
+        for task, results in watch(_finished(tasks, jobs), len(tasks)):
+            for target, result in zip(task.targets, results, strict=True):
+                found[task.path, task.codec, target] = result
+                key = _key(digests[task.path], scale, task.codec, target, weights)
+                appender.add(key, result.stored())
     return [
         found[path, name, target]
         for path in paths
@@ -87,17 +128,21 @@ def cells(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
     ]
 
 
-def work(task: Task) -> list[Row]:
-    """The rows of one task, in the order of its targets."""
+def work(task: Task) -> list[Result]:
+    """The results of one task, in the order of its targets."""
     reference = _reference(task.path, task.scale)
     x, chosen = reference.map_.x, method(task.codec)
     natural = chosen.natural(x) if chosen.lossless else None
-    rows = []
+    results = []
     for target in task.targets:
         point = natural if target is None else chosen.at(x, target * x.size, natural)
         assert point is not None
-        rows.append(row_of(reference, task.codec, target, point))
-    return rows
+        row = row_of(reference, task.codec, target, point)
+        coded: Sequence[CodedWeights] = ()
+        if task.weights is not None and task.weights.wanted(task.codec, target):
+            coded = _codings(task.path, task.scale, task.weights)
+        results.append(Result(row, tuple(weight_rows(reference, row, point, coded))))
+    return results
 
 
 @lru_cache(maxsize=2)
@@ -105,8 +150,14 @@ def _reference(path: Path, scale: float | None) -> Reference:
     return Reference.of(load_map(path, scale=scale))
 
 
-def _key(digest: str, scale: float | None, codec: str, target: Target) -> str:
-    return key_of(map=digest, scale=scale, codec=codec, target=target)
+@lru_cache(maxsize=2)
+def _codings(path: Path, scale: float | None, grid: WeightGrid) -> list[CodedWeights]:
+    return codings(_reference(path, scale).map_, grid)
+
+
+def _key(digest: str, scale: float | None, codec: str, target: Target, weights: WeightGrid | None) -> str:
+    grid = None if weights is None else asdict(weights)
+    return key_of(map=digest, scale=scale, codec=codec, target=target, weights=grid)
 
 
 def _checked(
@@ -129,8 +180,8 @@ def _checked(
     return wanted, tuple(dict.fromkeys(float(target) for target in targets))
 
 
-def _finished(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, list[Row]]]:
-    """Each task and its rows as they are done. An interruption cancels what has not begun."""
+def _finished(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, list[Result]]]:
+    """Each task and its results as they are done. An interruption cancels what has not begun."""
     if jobs == 1 or len(tasks) < 2:
         for task in tasks:
             yield task, work(task)

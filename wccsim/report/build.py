@@ -1,7 +1,8 @@
 """`reports/compare`: the comparison on the default maps, and on real maps where they are at hand.
 
-Each part is a folder: comparison.csv, switches.csv, crossover.csv, picture.csv, and drawn from these the
-figures and index.html. Nothing in them depends on the day or the machine.
+Each part is a folder: comparison.csv, switches.csv, crossover.csv, picture.csv, for layers with weights
+weights.csv, and drawn from these the figures and index.html. Nothing in them depends on the day or the
+machine.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from wccsim.compare.catalog import DEFAULT, SWITCH_NAMES
-from wccsim.compare.rows import Row, read_rows
-from wccsim.compare.run import Watch, compare_maps
+from wccsim.compare.rows import Row, read_rows, read_table
+from wccsim.compare.run import Watch, compare_layers
 from wccsim.compare.summary import crossover, depth_of, maps_of
 from wccsim.compare.switches import SWITCH_COLUMNS, switch_cells, switch_rows
+from wccsim.compare.weight_rows import WeightRow
+from wccsim.compare.weights import WeightGrid
 from wccsim.errors import WccsimError
 from wccsim.files import sha256_of, write_text
 from wccsim.report.comparison import report_of
@@ -28,22 +31,31 @@ from wccsim.report.html import comparison_page, contest_of, switch_figure
 from wccsim.report.panels import PanelRow, panel_rows, panels_of
 from wccsim.report.plots import picture, rate_distortion
 from wccsim.report.tables import write_csv
+from wccsim.report.weight_column import weight_report, weight_section
 
 RATES = (2.0, 3.0, 4.0, 6.0, 8.0)
 # The real maps are large: the contest itself and two lossless codecs, at three rates.
 REAL_RATES = (2.0, 4.0, 6.0)
 REAL_CODECS = ("uniform", "wcc", "wcc-combined", "zvc", "huffman")
+REAL_WEIGHTS = WeightGrid(
+    (8.0, 4.0, 3.0, 2.0), map_codecs=("uniform", "wcc", "wcc-combined"), map_targets=(4.0,)
+)
+WEIGHTS_FILE = "weights.csv"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A folder of the report: its maps, its codecs, and what the page says of them."""
+    """A folder of the report: its maps, its codecs, and what the page says of them.
+
+    weights: the codings of the layers' weights for the weight column, where the maps have weights.
+    """
 
     name: str
     maps: tuple[Path, ...]
     codecs: tuple[str, ...]
     preface: str
     rates: tuple[float, ...] = RATES
+    weights: WeightGrid | None = None
 
 
 def default_part(maps: Sequence[Path]) -> Part:
@@ -65,6 +77,7 @@ def real_part(maps: Sequence[Path]) -> Part:
         tuple(dict.fromkeys([*REAL_CODECS, *SWITCH_NAMES])),
         "Maps: inputs of 1x1 convolutions of MobileNetV2 (int8 weights), one image each; see inputs.csv.",
         REAL_RATES,
+        REAL_WEIGHTS,
     )
 
 
@@ -90,11 +103,14 @@ def real_maps(folder: Path | None, listed: Path) -> tuple[Path, ...]:
 def build(part: Part, folder: Path, *, jobs: int, watch: Watch, store: Path | None = None) -> None:
     """Compute `part` and write its files into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = compare_maps(part.maps, part.rates, part.codecs, jobs=jobs, watch=watch, store=store)
-    write_csv(
-        folder / "comparison.csv",
-        report_of(rows, {f"{row.map}.npz": row.map_sha256 for row in maps_of(rows)}),
+    found = compare_layers(
+        part.maps, part.rates, part.codecs, weights=part.weights, jobs=jobs, watch=watch, store=store
     )
+    rows, weights = [result.row for result in found], [row for result in found for row in result.weights]
+    inputs = {f"{row.map}.npz": row.map_sha256 for row in maps_of(rows)}
+    write_csv(folder / "comparison.csv", report_of(rows, inputs))
+    if weights:
+        write_csv(folder / WEIGHTS_FILE, weight_report(weights, inputs))
     panels = panel_rows(rows, part.maps)
     write_text(folder / "picture.csv", _csv(("title", "y", *_columns(panels)), panels))
     write_text(
@@ -104,8 +120,10 @@ def build(part: Part, folder: Path, *, jobs: int, watch: Watch, store: Path | No
 
 
 def draw(part: Part, folder: Path) -> None:
-    """Every table, figure and page of a part, from the comparison.csv and picture.csv in `folder` alone."""
+    """Every table, figure and page of a part, from the CSVs that `build` computes into `folder` alone."""
     rows = read_rows(folder / "comparison.csv")
+    listed = folder / WEIGHTS_FILE
+    weights = read_table(listed, WeightRow) if listed.is_file() else []
     panels = _read_panels(folder / "picture.csv")
     contest = contest_of(rows)
     switches = switch_rows(rows)
@@ -115,7 +133,8 @@ def draw(part: Part, folder: Path) -> None:
     switch_figure(switches, folder / "switches.svg")
     if panels:
         picture(panels_of(panels), folder / "picture.png")
-    write_text(folder / "index.html", comparison_page(rows, panels, part.preface))
+    page = comparison_page(rows, panels, part.preface, weight_section(weights))
+    write_text(folder / "index.html", page)
 
 
 def differences(made: Path, committed: Path) -> list[str]:

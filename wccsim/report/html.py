@@ -31,13 +31,20 @@ details{margin:.4em 0}summary{cursor:pointer}.scroll{overflow-x:auto}code{font-s
 """
 
 
-def write_comparison(rows: Sequence[Row], paths: Sequence[Path], target: Path, preface: str = "") -> None:
+def write_comparison(
+    rows: Sequence[Row], paths: Sequence[Path], target: Path, preface: str = "", further: Sequence[str] = ()
+) -> None:
     """The comparison of `rows` on the maps in `paths` as one page at `target`."""
-    write_text(target, comparison_page(rows, panel_rows(rows, paths), preface))
+    write_text(target, comparison_page(rows, panel_rows(rows, paths), preface, further))
 
 
-def comparison_page(rows: Sequence[Row], panels: Sequence[PanelRow], preface: str = "") -> str:
-    """The page: conclusions, figures and tables, all from `rows` and the pixels of `panels`."""
+def comparison_page(
+    rows: Sequence[Row], panels: Sequence[PanelRow], preface: str = "", further: Sequence[str] = ()
+) -> str:
+    """The page: conclusions, figures and tables, all from `rows` and the pixels of `panels`.
+
+    further: sections made elsewhere, before the inputs.
+    """
     sections = [f"<p>{escape(preface)}</p>"] if preface else []
     sections += [
         section("What the numbers say", bullets(conclusions(contest_of(rows)))),
@@ -59,6 +66,7 @@ def comparison_page(rows: Sequence[Row], panels: Sequence[PanelRow], preface: st
     sections += [
         section("Lossless sizes, bits a value", lossless_table(rows)),
         section("Every map: SNR in dB at equal bits", snr_tables(contest_of(rows))),
+        *further,
         section("Inputs", inputs_table(rows)),
     ]
     return page("Feature-map compression at equal bits", sections)
