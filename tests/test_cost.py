@@ -16,6 +16,7 @@ from wccsim.cost.network import (
     without_wcc,
 )
 from wccsim.cost.options import CostOptions
+from wccsim.cost.pricing import prices_of
 from wccsim.cost.views import matrix_product
 from wccsim.cycles import wcc_cycles
 from wccsim.errors import WccsimError
@@ -267,6 +268,30 @@ def test_gate_prices_move_computing_alone():
             if plain.stage == "mac":
                 assert priced.compute_pj == pytest.approx(plain.compute_pj)
     assert gates.part_pj("compute") != table.part_pj("compute")
+
+
+@pytest.mark.parametrize("compute", ["table", "gates"])
+def test_what_runs_twice_is_charged_twice_under_both_prices(compute):
+    """Coefficients that do not fit are made twice: two Haars of computing, one of everything else."""
+    network = chain((64, 32, 32), (64, 1, 1, 1)).configured(keep=Fraction(1, 4))
+    options = CostOptions(compute=compute)
+    free = replace(EDGE, wcc=replace(EDGE.wcc, selection_memory="unbounded"))
+    once, twice = (network_cost(network, m, LPDDR4, options).layers[0] for m in (free, shrunk(EDGE, 8)))
+    assert "coefficients do not fit: the map is read and transformed twice" in twice.notes
+    for single, double in zip(once.stages, twice.stages, strict=True):
+        runs = 2 if single.stage == "haar" else 1
+        assert double.compute_pj == pytest.approx(runs * single.compute_pj), single.stage
+
+
+@pytest.mark.parametrize("m", [0, 3, 8])
+def test_by_gates_the_binned_selection_compares_two_keys_a_position(m):
+    network = chain((16, 16, 16), (16, 1, 1, 1)).configured(keep=Fraction(1, 4))
+    options = CostOptions(compute="gates", selection=f"binned:{m}")
+    stages = network_cost(network, EDGE, LPDDR4, options).layers[0].stages
+    gates = prices_of(LPDDR4, options)
+    [select] = [stage for stage in stages if stage.stage == "select"]
+    weight = gates.gates.of("compare", 6 + m)
+    assert select.compute_pj == pytest.approx(2 * 256 * weight * gates.pj_per_gate)
 
 
 def test_unbounded_selection_memory_never_moves_more():

@@ -57,11 +57,13 @@ codecs.registry
 cost.options cost.record cost.source cost.tiling_vector cost.views explore.cluster
   explore.distortion explore.grid
 cost.latency cost.parameters_of cost.points cost.selection
-cost.pricing cost.stages_vector cost.surroundings
-cost.dense cost.vector
-cost.wcc explore.price
-cost.network explore.allocate explore.sweep
-cost.roofline cost.run
+cost.pricing cost.surroundings
+cost.compute_vector cost.dense
+cost.stages_vector cost.wcc
+cost.network cost.vector
+cost.roofline cost.run explore.price
+explore.choices explore.sweep
+explore.allocate
 # comparison
 compare.metrics compare.point compare.search compare.step compare.store extract
 compare.knob compare.rows compare.weights
@@ -88,6 +90,7 @@ bench.layers bench.limits
 bench.scaling bench.stack
 bench.text
 # commands
+cli.policies
 cli cli.bench cli.codecs cli.compare cli.cost cli.count cli.diff cli.explore cli.extract
   cli.networks cli.paper cli.report cli.rtl cli.simulate cli.validate
 """

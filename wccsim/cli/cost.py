@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from wccsim.cost.options import COMPRESS_RULES, COMPUTE_RULES, HALO_RULES
+from wccsim.cli.policies import policies
 from wccsim.cost.run import cost as price
 from wccsim.errors import WccsimError
 from wccsim.files import write_text
@@ -41,32 +41,8 @@ def machine_and_network(command: Command) -> Command:
         click.option("--weight-bits", type=int, metavar="N", help="Weight width, on all layers not exempt."),
         click.option("--act-bits", type=int, metavar="N", help="Activation width, on all layers not exempt."),
         click.option("--input", "input_size", metavar="HxW", help="Input height and width, as 512x1024."),
-        click.option(
-            "--compress",
-            type=click.Choice(tuple(COMPRESS_RULES)),
-            default="consumer",
-            show_default=True,
-            help="Where maps are compressed on their way through DRAM.",
-        ),
-        click.option(
-            "--halo",
-            type=click.Choice(tuple(HALO_RULES)),
-            default="refetch",
-            show_default=True,
-            help="What becomes of rows that two tiles of a 3x3 layer share.",
-        ),
-        click.option("--fuse", is_flag=True, help="Keep maps of 1x1 - depthwise - 1x1 on chip if they fit."),
-        click.option("--index", type=click.Choice(("bitmap", "list")), default="bitmap", show_default=True),
-        click.option("--selection", default="exact", show_default=True, metavar="exact|binned:M"),
-        click.option(
-            "--compute",
-            type=click.Choice(tuple(COMPUTE_RULES)),
-            default="table",
-            show_default=True,
-            help="Price operations by the energy table or by measured gates.",
-        ),
-        click.option("--allow-unsupported", is_flag=True, help="List operators not understood."),
     )  # fmt: skip
+    command = policies(command)
     for option in reversed(choices):
         command = option(command)
     return command

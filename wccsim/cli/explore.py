@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from wccsim.cli.policies import policies
 from wccsim.cost.options import CostOptions
 from wccsim.counting.run import parse_size
-from wccsim.explore.allocate import OBJECTIVES, parse_budget
+from wccsim.explore.allocate import parse_budget
+from wccsim.explore.choices import OBJECTIVES
 from wccsim.explore.grid import Grid, parse_integers, parse_keeps
 from wccsim.files import sha256_of
 from wccsim.hardware.accelerator_yaml import load_accelerator
@@ -36,11 +38,6 @@ def common(command: Command) -> Command:
         click.option("--levels", default="3", show_default=True, metavar="LIST", help="As 1..4."),
         click.option("--input", "input_size", metavar="HxW", help="Input height and width, as 512x1024."),
         click.option(
-            "--compress", type=click.Choice(("none", "consumer")), default="consumer", show_default=True
-        ),
-        click.option("--index", type=click.Choice(("bitmap", "list")), default="bitmap", show_default=True),
-        click.option("--selection", default="exact", show_default=True, metavar="exact|binned:M"),
-        click.option(
             "--curves", metavar="CSV",
             help="Measured curves of `wccsim compare --csv` (codecs wcc and uniform); without: a proxy.",
         ),
@@ -48,6 +45,7 @@ def common(command: Command) -> Command:
         click.option("--json", "json_path", metavar="PATH", help='Write JSON to PATH, "-": standard output.'),
         click.option("--parquet", "parquet_path", metavar="PATH", help="Write Parquet to PATH."),
     )  # fmt: skip
+    command = policies(command)
     for option in reversed(choices):
         command = option(command)
     return command
@@ -67,10 +65,10 @@ def _asked(network: str, asked: dict[str, Any]) -> tuple[Any, Grid]:
         parse_integers(asked["levels"], "levels"),
     )
     job = Job(
-        load_network(network, input_size=size),
+        load_network(network, input_size=size, allow_unsupported=asked["allow_unsupported"]),
         machine,
         load_energy(asked["energy"] or machine.energy),
-        CostOptions(compress=asked["compress"], index=asked["index"], selection=asked["selection"]),
+        CostOptions(**{name: asked[name] for name in CostOptions.__dataclass_fields__}),
         Distortion(read_curves(asked["curves"]) if asked["curves"] else ()),
         (),
     )
@@ -121,6 +119,7 @@ def sweep(
     Examples:
       wccsim sweep mobilenetv2_imagenet --keep dense,1,.5,.25,.125 --act-bits 4,6,8 --levels 1..4
       wccsim sweep mobilenetv2_imagenet --keep .05..1:20 --objective cycles --csv points.csv --plot front.png
+      wccsim sweep mobilenetv2_imagenet --compress producer --fuse --compute gates --levels 1..4
       wccsim sweep mobilenetv2 --keep .01..1:200 --act-bits 4..8 --levels 1..4 --jobs 4 --parts sweep/
     """
     if (csv_path, json_path, parquet_path).count("-") > 1:
@@ -177,7 +176,7 @@ def allocate(
 
     objective, amount = parse_budget(budget)
     job, grid = _asked(network, asked)
-    found = run(job.network, job.accelerator, job.table, job.options, job.distortion, grid, objective, amount)
+    found = run(job, grid, objective, amount)
     digest = sha256_of(asked["curves"]) if asked["curves"] else None
     source = provenance(job, "allocate", digest, budget=budget, **_settings(asked))
     report = allocation_report(found, job, source)

@@ -8,12 +8,11 @@ from fractions import Fraction
 
 from wccsim.cost.dense import dense_layer_cost, other_layer_cost
 from wccsim.cost.options import CostOptions
-from wccsim.cost.pricing import Prices
+from wccsim.cost.pricing import prices_of
 from wccsim.cost.record import LayerCost
 from wccsim.cost.surroundings import surroundings
 from wccsim.cost.views import fitted
 from wccsim.cost.wcc import wcc_layer_cost
-from wccsim.counting.gates import read_gates
 from wccsim.counting.traffic import VIEWS
 from wccsim.hardware.energy import EnergyTable
 from wccsim.hardware.model import Accelerator
@@ -74,7 +73,7 @@ def network_cost(
     or where a WCC layer meets an accelerator without the unit.
     """
     options = options or CostOptions()
-    prices = Prices(table, read_gates() if options.compute == "gates" else None)
+    prices = prices_of(table, options)
     described = {layer.name: layer for layer in network.layers}
     network = fitted(network, accelerator)
     around = surroundings(network.layers, accelerator, options)

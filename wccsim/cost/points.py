@@ -17,7 +17,9 @@ Floats = npt.NDArray[np.float64]
 class Points:
     """Layer-points, one a row: shapes, settings, positions N of the padded map and kept k of them.
 
-    map_bits: the whole input map as it lies in DRAM. out_bits: width of an output value.
+    map_bits: the whole input map as it lies in DRAM, 0 where it never leaves the chip; kept_form: it
+    lies there as its kept words. out_bits: width of an output value; out_store_bits: the whole output
+    as it is stored. The bits of an index that crosses with a map stand apart. (`wccsim.cost.source`)
     """
 
     in_channels: Ints
@@ -30,7 +32,11 @@ class Points:
     weight_bits: Ints
     bias: Ints
     map_bits: Ints
+    kept_form: npt.NDArray[np.bool_]
+    in_index_bits: Ints
     out_bits: Ints
+    out_store_bits: Ints
+    out_index_bits: Ints
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -49,14 +55,17 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """Per point, looked up by its settings: word widths, and pJ of an operation in every stage."""
+    """Per point, looked up by its settings: word widths, and what every stage pays.
+
+    prices: pJ of a multiplication, an addition, a shift and a comparison (of a MAC alone in the stage
+    of the array); priced by gates, of one unit of the stage's work.
+    """
 
     coefficient_bits: Ints
     score_bits: Ints
     inverse_bits: Ints
     wavelet_bits: int
-    prices: dict[Stage, tuple[Floats, Floats, Floats, Floats]]
-    mac_pj: Floats
+    prices: dict[Stage, tuple[Floats, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ class Sizes:
     scores_bits: Ints
     score_sweeps: Ints
     words_bits: Ints
-    out_bits: Ints
+    made_bits: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +94,10 @@ class Memory:
     stay: npt.NDArray[np.bool_]
     tiled: Tiled
 
-    def dram_bits(self, s: Sizes) -> Ints:
+    def dram_bits(self, points: Points, s: Sizes) -> Ints:
         """Everything that crosses DRAM."""
-        crossing = s.out_bits + np.where(self.index, 0, 3 * s.index_bits)
+        crossing = points.out_store_bits + points.in_index_bits + points.out_index_bits
+        crossing += np.where(self.index, 0, 3 * s.index_bits)
         crossing += np.where(self.scores, 0, s.scores_bits * (1 + s.score_sweeps))
         t = self.tiled
         return crossing + t.in_read + t.in_write + t.weight_read + 2 * t.partial

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from wccsim.actions import ActionCounts, Stage
 from wccsim.arith import MULTIPLIER_BITS
 from wccsim.cost.latency import Moves
+from wccsim.cost.options import CostOptions
 from wccsim.counting.compressed import CompressedMap
-from wccsim.counting.gates import ACCUMULATOR_BITS, GateWeights, wcc_stage_gates
+from wccsim.counting.gates import ACCUMULATOR_BITS, EXPONENT_BITS, GateWeights, read_gates, wcc_stage_gates
 from wccsim.cycles import RADIX_BITS
 from wccsim.hardware.energy import EnergyTable
 from wccsim.hardware.model import Accelerator
@@ -33,6 +34,11 @@ class Prices:
         return self.table.mac_pj(8, 8, ACCUMULATOR_BITS) / float(self.gates.of("mac", 64))
 
 
+def prices_of(table: EnergyTable, options: CostOptions) -> Prices:
+    """The prices that the options ask for. WccsimError where the gate weights are missing."""
+    return Prices(table, read_gates() if options.compute == "gates" else None)
+
+
 @dataclass(frozen=True, slots=True)
 class Widths:
     """Operand widths of a stage's multiplications, additions, shifts and comparisons."""
@@ -52,10 +58,11 @@ def requantiser(word_bits: int) -> Widths:
 def stage_widths(p: WccParameters, in_channels: int) -> dict[Stage, Widths]:
     """Widths in every stage of a WCC layer that computes something else than MACs."""
     word, score, inverse = p.coefficient_bits(), p.score_bits(in_channels), p.inverse_bits()
+    key = RADIX_BITS if p.mantissa_bits is None else EXPONENT_BITS + p.mantissa_bits
     return {
         Stage.HAAR: Widths(add=word, shift=word),
         Stage.SCORE: Widths((word, word), score, word, word),
-        Stage.SELECT: Widths(add=COUNTER_BITS, compare=RADIX_BITS),
+        Stage.SELECT: Widths(add=COUNTER_BITS, compare=key),
         Stage.REQUANTISE: requantiser(word),
         Stage.REQUANTISE_SUM: requantiser(p.accumulator_bits(in_channels)),
         Stage.INVERSE: Widths(add=inverse, shift=inverse),
@@ -92,17 +99,21 @@ def wcc_compute_pj(
     layer: Layer,
     p: WccParameters,
     actions: Mapping[Stage, ActionCounts],
+    runs: Mapping[Stage, int],
     positions: int,
     kept: int,
     accelerator: Accelerator,
     prices: Prices,
 ) -> dict[Stage, float]:
-    """Energy of the operations in every stage of a WCC layer, `actions` being all that is done."""
+    """Energy of the operations in every stage of a WCC layer.
+
+    `actions` is all that is done; `runs` says which stages run more than once, as counted in it.
+    """
     if prices.gates is not None:
         compressed = CompressedMap(positions, kept, 0, 0)
-        macs = actions[Stage.MAC].macs
-        gates = wcc_stage_gates(prices.gates, layer, macs, compressed)
-        return {Stage(stage): float(count) * prices.pj_per_gate for stage, count in gates.items()}
+        once = wcc_stage_gates(prices.gates, p, layer, actions[Stage.MAC].macs, compressed)
+        gates = {Stage(stage): count * runs.get(Stage(stage), 1) for stage, count in once.items()}
+        return {stage: float(count) * prices.pj_per_gate for stage, count in gates.items()}
     widths = stage_widths(p, layer.in_shape.channels)
     energy = {stage: operations_pj(actions[stage], widths[stage], prices.table) for stage in widths}
     return energy | {

@@ -6,7 +6,7 @@ from typing import Union
 
 import numpy as np
 
-from wccsim.actions import Stage
+from wccsim.cost.compute_vector import compute_pj
 from wccsim.cost.latency import start_bits
 from wccsim.cost.options import CostOptions
 from wccsim.cost.points import Constants, Floats, Memory, Points, Sizes
@@ -30,9 +30,9 @@ def stage_costs(
     """(cycles, energy in pJ) of every point."""
     moves = _moves(points, c, s, memory, accelerator, options)
     phases = _phases(points, c, s, memory, accelerator, options)
-    reads, writes = _dram(s, memory)
+    reads, writes = _dram(points, s, memory)
     cycles = _latency(points, phases, moves, reads, writes, accelerator)
-    energy = _compute_pj(points, c, s, memory, options)
+    energy = compute_pj(points, c, s, *_repeats(points, memory, options), options)
     for stage_moves in moves.values():
         for tensor, read, written in stage_moves:
             size = accelerator.buffer_for(tensor).size_bytes
@@ -44,22 +44,23 @@ def stage_costs(
     return cycles, energy + reads * table.dram_read_pj_per_bit + writes * table.dram_write_pj_per_bit
 
 
-def _repeats(memory: Memory, options: CostOptions) -> tuple[Ints, Ints]:
+def _repeats(points: Points, memory: Memory, options: CostOptions) -> tuple[Ints, Ints]:
     """How often the Haar and the gather run."""
     passes = np.where(memory.coefficients, 1, 2)
-    again = memory.stay | (options.compress == "none")
+    again = (memory.stay | (options.compress == "none")) & ~points.kept_form
     gathers = np.where(again, memory.tiled.in_passes, 1)
     rerun = ~memory.stay & (options.compress == "none")
     return np.where(rerun, passes * gathers, passes), gathers
 
 
-def _dram(s: Sizes, memory: Memory) -> tuple[Ints, Ints]:
+def _dram(points: Points, s: Sizes, memory: Memory) -> tuple[Ints, Ints]:
     """DRAM bits read and written."""
     t = memory.tiled
     index = np.where(memory.index, 0, s.index_bits)
     scores = np.where(memory.scores, 0, s.scores_bits)
     reads = t.in_read + t.weight_read + t.partial + 2 * index + scores * s.score_sweeps
-    return reads, s.out_bits + t.in_write + t.partial + index + scores
+    stored = points.out_store_bits + points.out_index_bits
+    return reads + points.in_index_bits, stored + t.in_write + t.partial + index + scores
 
 
 def _array(points: Points, accelerator: Accelerator) -> dict[str, Ints]:
@@ -92,7 +93,7 @@ def _moves(
     """Bits through the buffers, by phase."""
     unit = accelerator.wcc
     assert unit is not None
-    haars, gathers = _repeats(memory, options)
+    haars, gathers = _repeats(points, memory, options)
     t, array = memory.tiled, _array(points, accelerator)
     ci, co, word = points.in_channels, points.out_channels, c.coefficient_bits
     groups = -(-ci // unit.haar_lanes)
@@ -100,7 +101,7 @@ def _moves(
     scores = np.where(memory.scores, 0, s.scores_bits)
     spilled = t.in_write > 0
     passes = np.where(memory.coefficients, 1, 2) * s.map_bits
-    from_map = np.where(spilled, passes, t.in_read)
+    from_map = np.where(points.kept_form, 0, np.where(spilled, passes, t.in_read))
     reread = s.butterflies - s.last  # every level but the last hands its approximation on
     handed = co * reread * c.inverse_bits
     returned = array["returns"] * accelerator.accumulator_bits
@@ -112,7 +113,7 @@ def _moves(
         ],
         "select": [
             ("score", s.scores_bits * s.score_sweeps, scores * s.score_sweeps),
-            ("index", index, s.index_bits),
+            ("index", index, s.index_bits + points.in_index_bits),
         ],
         "gather": [
             ("coefficient", ci * points.kept * word * gathers, 0),
@@ -125,8 +126,8 @@ def _moves(
             ("out", returned + t.partial, returned + t.partial),
         ],
         "inverse": [
-            ("out", s.words_bits + handed + s.out_bits, s.words_bits + handed + s.out_bits),
-            ("index", s.index_bits, index),
+            ("out", s.words_bits + handed + points.out_store_bits, s.words_bits + handed + s.made_bits),
+            ("index", s.index_bits + points.out_index_bits, index),
         ],
     }  # fmt: skip
 
@@ -137,7 +138,7 @@ def _phases(
     """Cycles of the phases' closed forms."""
     unit = accelerator.wcc
     assert unit is not None
-    haars, gathers = _repeats(memory, options)
+    haars, gathers = _repeats(points, memory, options)
     n = points.positions
     exact = -(-c.score_bits // 8) * (n + BINS) + n + 2
     return {
@@ -197,35 +198,3 @@ def _dram_cycles(bits: Ints, accelerator: Accelerator) -> Ints:
     whole, rest = np.divmod(bits, rate.numerator)
     cycles: Ints = whole * rate.denominator - (-(rest * rate.denominator) // rate.numerator)
     return cycles
-
-
-def _compute_pj(points: Points, c: Constants, s: Sizes, memory: Memory, options: CostOptions) -> Floats:
-    """Energy of the operations of all stages (docs/actions.md)."""
-    haars, gathers = _repeats(memory, options)
-    n, kept, ci, co = points.positions, points.kept, points.in_channels, points.out_channels
-    zero = np.zeros_like(n)
-    if options.selection == "exact":
-        passes = -(-c.score_bits // 8)
-        compares, adds = (passes + 1) * n, BINS * passes
-    else:
-        compares, adds = 2 * n, np.full_like(n, 64 << int(options.selection.partition(":")[2]))
-    gathered, words, pixels = ci * kept * gathers, co * kept, co * n
-    counts: dict[Stage, tuple[Ints, Ints, Ints, Ints]] = {
-        Stage.HAAR: (zero, 8 * s.butterflies * ci * haars, zero, zero),
-        Stage.SCORE: (ci * n, ci * n, ci * (n - 4 * s.last), zero),
-        Stage.SELECT: (zero, adds, zero, compares),
-        Stage.REQUANTISE: (gathered, gathered, gathered, 2 * gathered),
-        Stage.REQUANTISE_SUM: (words, words, words, 2 * words),
-        Stage.INVERSE: (
-            zero,
-            co * (8 * s.butterflies + points.bias * s.last),
-            3 * co * (s.butterflies - s.last),
-            zero,
-        ),
-        Stage.REQUANTISE_OUT: (pixels, pixels, pixels, 2 * pixels),
-    }
-    energy = ci * co * kept * c.mac_pj
-    for stage, numbers in counts.items():
-        for count, price in zip(numbers, c.prices[stage], strict=True):
-            energy = energy + count * price
-    return energy

@@ -1,7 +1,7 @@
 """The cost of WCC layers for many settings at once: the scalar model's arithmetic on NumPy arrays.
 
-Each point is one layer alone, its maps whole in DRAM (policies `none` and `consumer`); the tests
-hold it equal to `wccsim.cost.wcc` point by point: integers exactly, energies to rounding.
+Each point is one layer with its surroundings decided (`wccsim.cost.source`); the tests hold it equal
+to `wccsim.cost.wcc` point by point: integers exactly, energies to rounding.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ from fractions import Fraction
 
 import numpy as np
 
-from wccsim.actions import Stage
+from wccsim.cost.compute_vector import constants
 from wccsim.cost.options import CostOptions
-from wccsim.cost.points import Constants, Costs, Floats, Memory, Points, Sizes
-from wccsim.cost.pricing import stage_widths
+from wccsim.cost.points import Constants, Costs, Memory, Points, Sizes
+from wccsim.cost.pricing import Prices
 from wccsim.cost.stages_vector import stage_costs
 from wccsim.cost.tiling_vector import Ints, Tiled, best_tilings
 from wccsim.cost.views import TILED, capacity
 from wccsim.errors import WccsimError
-from wccsim.hardware.energy import EnergyTable
 from wccsim.hardware.model import Accelerator
-from wccsim.parameters import MAX_LEVELS, WccParameters
+from wccsim.parameters import MAX_LEVELS
 
 LARGEST = 1 << 60  # bits of any tensor: sums of a few of them stay inside int64
 
 
-def vector_costs(points: Points, accelerator: Accelerator, table: EnergyTable, options: CostOptions) -> Costs:
-    """Costs of all points. WccsimError for the policy `producer`, gate prices, and sizes beyond int64."""
-    if options.compress == "producer" or options.compute == "gates" or options.fuse:
-        raise WccsimError("a sweep prices layers alone: compress none or consumer, compute table, no fusing")
+def vector_costs(points: Points, accelerator: Accelerator, prices: Prices, options: CostOptions) -> Costs:
+    """Costs of all points. WccsimError without a WCC unit, where no tile fits, and beyond int64.
+
+    `prices` are those that the options ask for (`wccsim.cost.pricing.prices_of`).
+    """
     if accelerator.wcc is None:
         raise WccsimError(f"accelerator {accelerator.name} has no WCC unit (key wcc)")
     _check_sizes(points)
     chunk = 1 << 14
     parts = [
-        _chunk_costs(_part(points, slice(start, start + chunk)), accelerator, table, options)
+        _chunk_costs(_part(points, slice(start, start + chunk)), accelerator, prices, options)
         for start in range(0, len(points), chunk)
     ]
     return Costs(
@@ -51,48 +51,15 @@ def _part(points: Points, rows: slice) -> Points:
 
 def _check_sizes(points: Points) -> None:
     channels = np.maximum(points.in_channels, points.out_channels).astype(float)
-    greatest = float(np.max(channels * points.positions * 64.0 * points.out_channels, initial=0.0))
+    inside = channels * points.positions * 64.0 * points.out_channels
+    stored = np.maximum(points.map_bits, points.out_store_bits) * 64.0
+    greatest = float(np.max(np.maximum(inside, stored), initial=0.0))
     if greatest >= LARGEST:
         raise WccsimError(f"a layer has {greatest:.3g} bits or MACs; a sweep handles less than {LARGEST}")
 
 
 def _ceil(dividend: Ints, divisor: Ints | int) -> Ints:
     return -(-dividend // divisor)
-
-
-def _constants(
-    points: Points, accelerator: Accelerator, table: EnergyTable, options: CostOptions
-) -> Constants:
-    """Each distinct setting is looked up once, in the scalar model's own functions."""
-    keys = np.stack(
-        [points.in_channels, points.levels, points.act_bits, points.weight_bits, points.bias], axis=1
-    )
-    distinct, which = np.unique(keys, axis=0, return_inverse=True)
-    which = which.reshape(-1)
-    widths, prices, macs = [], dict[Stage, list[tuple[float, float, float, float]]](), []
-    for channels, levels, act, weight, bias in distinct.tolist():
-        p = WccParameters(
-            levels=levels, in_bits=act, act_bits=act, weight_bits=weight, bias=bool(bias)
-        )  # fmt: skip
-        widths.append((p.coefficient_bits(), p.score_bits(channels), p.inverse_bits()))
-        macs.append(table.mac_pj(act, weight, accelerator.accumulator_bits))
-        for stage, w in stage_widths(p, channels).items():
-            multiply, add = table.multiply_pj(*w.multiply), table.add_pj(w.add)
-            shift, compare = table.shift_pj(w.shift), table.compare_pj(w.compare)
-            prices.setdefault(stage, []).append((multiply, add, shift, compare))
-    table_of_widths = np.array(widths, dtype=np.int64)[which]
-
-    def column(stage: Stage, operation: int) -> Floats:
-        return np.array([price[operation] for price in prices[stage]])[which]
-
-    return Constants(
-        table_of_widths[:, 0],
-        table_of_widths[:, 1],
-        table_of_widths[:, 2],
-        WccParameters().wavelet_bits,
-        {stage: (column(stage, 0), column(stage, 1), column(stage, 2), column(stage, 3)) for stage in prices},
-        np.array(macs)[which],
-    )
 
 
 def _sizes(points: Points, c: Constants, options: CostOptions) -> Sizes:
@@ -146,7 +113,9 @@ def _memory(
     index = fits["index"] & index_inside
     map_bits = np.where(fits["coefficient"], 1, 2) * s.map_bits
     again = np.where(stay, 0, map_bits if options.compress == "none" else s.kept_bits)
-    spill = np.where(stay | (options.compress == "none"), 0, s.kept_bits)
+    spill = np.where(stay | points.kept_form | (options.compress == "none"), 0, s.kept_bits)
+    first = np.where(points.kept_form, s.kept_bits, map_bits)
+    again = np.where(points.kept_form, s.kept_bits, again)
     rooms = capacity(accelerator)
     halved = 1 if accelerator.overlap == "none" else 2
     limits = []
@@ -157,14 +126,15 @@ def _memory(
         assert limit == buffer.size_bits // halved
     tiled = best_tilings(
         points.kept, points.in_channels, points.out_channels, points.act_bits, points.weight_bits,
-        c.wavelet_bits, accelerator.accumulator_bits, limits, rooms.shares, (map_bits, again, spill),
+        c.wavelet_bits, accelerator.accumulator_bits, limits, rooms.shares, (first, again, spill),
     )  # fmt: skip
     return Memory(index, fits["score"], fits["coefficient"], stay, tiled)
 
 
-def _merged(inside: Memory, outside: Memory, s: Sizes) -> Memory:
+def _merged(inside: Memory, outside: Memory, points: Points, s: Sizes) -> Memory:
     """Per point the memory that moves fewer bits, the index inside where they are equal."""
-    better = outside.tiled.found & (~inside.tiled.found | (outside.dram_bits(s) < inside.dram_bits(s)))
+    fewer = outside.dram_bits(points, s) < inside.dram_bits(points, s)
+    better = outside.tiled.found & (~inside.tiled.found | fewer)
     if not better.any():
         return inside
     tiled = Tiled(
@@ -176,12 +146,13 @@ def _merged(inside: Memory, outside: Memory, s: Sizes) -> Memory:
     return Memory(inside.index & ~better, inside.scores, inside.coefficients, inside.stay, tiled)
 
 
-def _chunk_costs(points: Points, accelerator: Accelerator, table: EnergyTable, options: CostOptions) -> Costs:
-    c = _constants(points, accelerator, table, options)
+def _chunk_costs(points: Points, accelerator: Accelerator, prices: Prices, options: CostOptions) -> Costs:
+    c = constants(points, accelerator, prices, options)
     s = _sizes(points, c, options)
     memory = _merged(
         _memory(points, c, s, accelerator, options, True),
         _memory(points, c, s, accelerator, options, False),
+        points,
         s,
     )
     if not memory.tiled.found.all():
@@ -192,10 +163,9 @@ def _chunk_costs(points: Points, accelerator: Accelerator, table: EnergyTable, o
         )
     macs = points.kept * points.in_channels * points.out_channels
     haar = 16 * s.butterflies * (points.in_channels + points.out_channels) * points.act_bits
-    cycles, energy = stage_costs(points, c, s, memory, accelerator, table, options)
-    return Costs(
-        macs, macs * points.act_bits * points.weight_bits + haar, cycles, memory.dram_bits(s), energy
-    )
+    cycles, energy = stage_costs(points, c, s, memory, accelerator, prices.table, options)
+    bops = macs * points.act_bits * points.weight_bits + haar
+    return Costs(macs, bops, cycles, memory.dram_bits(points, s), energy)
 
 
 def kept_positions(positions: Ints, keep: Fraction) -> Ints:

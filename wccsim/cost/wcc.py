@@ -59,6 +59,11 @@ class Plan:
         """Width of a score."""
         return self.p.score_bits(self.layer.in_shape.channels)
 
+    @property
+    def runs(self) -> dict[Stage, int]:
+        """How often the stages run that may run more than once."""
+        return {Stage.PAD: self.haar_runs, Stage.HAAR: self.haar_runs, Stage.REQUANTISE: self.gather_runs}
+
 
 def wcc_layer_cost(
     layer: Layer, source: Source, accelerator: Accelerator, prices: Prices, options: CostOptions
@@ -191,8 +196,7 @@ def _actions(plan: Plan) -> dict[Stage, ActionCounts]:
     """Actions of every stage (docs/actions.md), times how often it runs."""
     shape = plan.layer.in_shape
     once = wcc_actions(plan.p, shape.channels, plan.layer.out_shape.channels, shape.height, shape.width)
-    runs = {Stage.PAD: plan.haar_runs, Stage.HAAR: plan.haar_runs, Stage.REQUANTISE: plan.gather_runs}
-    return {stage: counts * runs.get(stage, 1) for stage, counts in once.items()}
+    return {stage: counts * plan.runs.get(stage, 1) for stage, counts in once.items()}
 
 
 def _moves(plan: Plan, dram: DramBits) -> dict[Stage, tuple[Moves, ...]]:
@@ -311,7 +315,9 @@ def _stages(
 ) -> tuple[StageCost, ...]:
     crossing = _stage_dram(plan, dram)
     actions = _actions(plan)
-    compute = wcc_compute_pj(plan.layer, plan.p, actions, plan.positions, plan.kept, accelerator, prices)
+    compute = wcc_compute_pj(
+        plan.layer, plan.p, actions, plan.runs, plan.positions, plan.kept, accelerator, prices
+    )
     stages = []
     for stage in actions:
         read, write = crossing.get(stage, (0, 0))

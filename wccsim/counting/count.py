@@ -15,6 +15,7 @@ from wccsim.counting.options import CountingOptions
 from wccsim.counting.traffic import VIEWS, Traffic, network_traffic
 from wccsim.errors import WccsimError
 from wccsim.network.model import Layer, Network
+from wccsim.parameters import WccParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,14 @@ def stage_bops(layer: Layer, options: CountingOptions, gates: GateWeights | None
     compressed = compressed_map(layer, layer.keep, options)
     executed = _executed(layer, options, compressed)
     if options.definition == "gates" and gates is not None:
-        return wcc_stage_gates(gates, layer, executed, compressed)
+        p = WccParameters(
+            keep=layer.keep,
+            levels=layer.levels,
+            in_bits=layer.act_bits,
+            act_bits=layer.act_bits,
+            weight_bits=layer.weight_bits,
+        )
+        return wcc_stage_gates(gates, p, layer, executed, compressed)
     inputs, outputs = (
         bops_haar(channels * compressed.positions, layer.levels, layer.act_bits)
         for channels in (layer.in_shape.channels, layer.out_shape.channels)

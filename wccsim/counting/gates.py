@@ -29,6 +29,7 @@ GATES_JSON = Path(__file__).resolve().parent.parent / "rtl" / "syn" / "gates.jso
 MADE_BY = "`wccsim rtl synth` measures them (it needs Yosys)"
 UNITS = ("mac", "butterfly", "requantise", "square", "add", "compare")
 ACCUMULATOR_BITS = 32
+EXPONENT_BITS = 6  # of a binned key: the place of the leading one of a score of up to 63 bits
 
 
 class MissingWeight(WccsimError):
@@ -74,47 +75,57 @@ def dense_gates(gates: GateWeights, macs: Exact, out_values: int, weight_bits: i
     return whole(macs * product + out_values * gates.of("requantise", ACCUMULATOR_BITS))
 
 
+def wcc_unit_gates(gates: GateWeights, p: WccParameters, in_channels: int) -> dict[str, Exact]:
+    """GE-ops of one unit of work in each stage, for the exact Haar and the l2 score.
+
+    haar, score, inverse: one position of one channel. select: one position, in all its passes over the
+    scores, a digit or a key compared in each; the scan of the bins is not charged. The others: one word.
+    """
+    score_bits = p.score_bits(in_channels)
+    m = p.mantissa_bits
+    passes, key_bits = (-(-score_bits // 8) + 1, 8) if m is None else (2, EXPONENT_BITS + m)
+    return {
+        "haar": _butterfly_gates(gates, p, p.in_bits, 1),
+        "score": gates.of("square", p.coefficient_bits()) + gates.of("add", score_bits),
+        "select": passes * gates.of("compare", key_bits),
+        "requantise": gates.of("requantise", p.coefficient_bits()),
+        "mac": gates.of("mac", p.weight_bits * p.act_bits),
+        "requantise_sum": gates.of("requantise", ACCUMULATOR_BITS),
+        "inverse": _butterfly_gates(gates, p, p.wavelet_bits, -1),
+        "requantise_out": gates.of("requantise", p.inverse_bits()),
+    }
+
+
 def wcc_stage_gates(
     gates: GateWeights,
+    p: WccParameters,
     layer: Layer,
     executed: Exact,
     compressed: CompressedMap,
 ) -> dict[str, Exact]:
-    """GE-ops of each stage of a WCC layer, for the exact Haar, the l2 score and exact selection.
+    """GE-ops of each stage of a WCC layer, for the exact Haar and the l2 score.
 
     The last requantiser is charged once an output value, as in a dense layer: what the crop drops
     needs none. (The datapath requantises before it crops, and docs/actions.md counts that.)
     """
-    assert layer.keep is not None
-    p = WccParameters(
-        keep=layer.keep,
-        levels=layer.levels,
-        in_bits=layer.act_bits,
-        act_bits=layer.act_bits,
-        weight_bits=layer.weight_bits,
-    )
     inputs, outputs = layer.in_shape.channels, layer.out_shape.channels
     positions, kept = compressed.positions, compressed.kept
-    score_bits = p.score_bits(inputs)
-    passes = -(-score_bits // 8)
-    return {
-        "haar": inputs * _butterfly_gates(gates, positions, p, p.in_bits, 1),
-        "score": inputs
-        * positions
-        * (gates.of("square", p.coefficient_bits()) + gates.of("add", score_bits)),
-        "select": (passes + 1) * positions * gates.of("compare", 8),
-        "requantise": inputs * kept * gates.of("requantise", p.coefficient_bits()),
-        "mac": executed * gates.of("mac", layer.weight_bits * layer.act_bits),
-        "requantise_sum": outputs * kept * gates.of("requantise", ACCUMULATOR_BITS),
-        "inverse": outputs * _butterfly_gates(gates, positions, p, p.wavelet_bits, -1),
-        "requantise_out": layer.out_shape.values * gates.of("requantise", p.inverse_bits()),
+    units: dict[str, Exact] = {
+        "haar": inputs * positions,
+        "score": inputs * positions,
+        "select": positions,
+        "requantise": inputs * kept,
+        "mac": executed,
+        "requantise_sum": outputs * kept,
+        "inverse": outputs * positions,
+        "requantise_out": layer.out_shape.values,
     }
+    weights = wcc_unit_gates(gates, p, inputs)
+    return {stage: weights[stage] * count for stage, count in units.items()}
 
 
-def _butterfly_gates(
-    gates: GateWeights, positions: int, p: WccParameters, first_bits: int, direction: int
-) -> Fraction:
-    """GE-ops of one channel's butterflies: level l has positions / 4^l of them.
+def _butterfly_gates(gates: GateWeights, p: WccParameters, first_bits: int, direction: int) -> Fraction:
+    """GE-ops of the butterflies of one position of one channel: level l has 4^-l of one.
 
     Forward, level 1 comes first and each level's words are 2 bits wider than the last; inverse,
     level L comes first and its words widen on the way to level 1, up to the width of the inverse.
@@ -123,7 +134,7 @@ def _butterfly_gates(
     for step in range(p.levels):
         level = step + 1 if direction > 0 else p.levels - step
         width = first_bits + 2 * step if direction > 0 else min(first_bits + 2 * step, p.inverse_bits())
-        gate_ops += Fraction(positions, 4**level) * gates.of("butterfly", width)
+        gate_ops += Fraction(gates.of("butterfly", width), 4**level)
     return gate_ops
 
 

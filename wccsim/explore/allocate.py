@@ -1,10 +1,12 @@
 """Keep and bits for each layer under one budget, by Lagrangian over each layer's own choices.
 
-The sum of distortions is minimised while the sum of costs stays within the budget. Each layer's
-choices are cut to their lower convex hull; every multiplier lambda picks one hull point a layer, and
-walking the hulls' segments from the steepest down passes through all of those solutions. The walk
-stops at the budget; later segments that still fit are taken too. `bound` is the dual's: no
-assignment, on the hull or not, has less distortion.
+The sum of distortions is minimised while the cost stays within the budget. Each layer's choices are
+cut to their lower convex hull; every multiplier lambda picks one hull point a layer, and walking the
+hulls' segments from the steepest down passes through all of those solutions. The walk stops at the
+budget; later segments that still fit are taken too. Where the prices of layers do not add up to that
+of the network (wccsim.explore.choices), what a walk finds is priced as a whole, and the next walk has
+that much more or less room. `bound` is the dual's: no assignment, on the hull or not, has less
+distortion.
 Source: Everett, "Generalized Lagrange multiplier method", Operations Research 1963.
 """
 
@@ -16,39 +18,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from wccsim.cost.dense import dense_layer_cost, other_layer_cost
-from wccsim.cost.options import CostOptions
-from wccsim.cost.pricing import Prices
-from wccsim.cost.source import Source
-from wccsim.cost.surroundings import surroundings
-from wccsim.cost.vector import vector_costs
-from wccsim.cost.views import fitted
-from wccsim.counting.traffic import VIEWS
 from wccsim.errors import WccsimError
-from wccsim.explore.distortion import Distortion
-from wccsim.explore.grid import Grid, Setting
-from wccsim.explore.price import layer_points
-from wccsim.hardware.energy import EnergyTable
-from wccsim.hardware.model import Accelerator
-from wccsim.network.model import Layer, Network
+from wccsim.explore.choices import OBJECTIVES, Choice, Choices, choices_of, priced_together
+from wccsim.explore.grid import Grid
+from wccsim.explore.price import Job
+from wccsim.network.model import Layer
 
-OBJECTIVES = {"bops": "bops", "cycles": "cycles", "energy": "energy_pj", "traffic": "dram_bits"}
 UNITS = {"": 1.0, "pj": 1.0, "nj": 1e3, "uj": 1e6, "mj": 1e9, "j": 1e12}
+MAX_WALKS = 12  # of a search whose prices do not add up; each prices the whole network once
 RULE_HEIGHT_SHARE = 8  # the paper's 25 %-50 % rows: 25 % where a map is at least 1/8 of the input's height
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One setting of one layer, its price and its distortion (noise over signal times values)."""
-
-    setting: Setting
-    cost: float
-    distortion: float
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
-    """A choice for every layer that has one; cost includes the layers that have none."""
+    """A choice for every layer that has one; cost is the whole network's."""
 
     name: str
     choices: tuple[Choice, ...]
@@ -61,7 +44,8 @@ class Allocation:
     """The layers chosen for, the best outcome found, and others to compare it with.
 
     uniform: the best one setting for all layers within the budget, None where none fits. rule: the
-    paper's 25 %-50 % rule, whatever it costs. multiplier: distortion that one more unit would save.
+    paper's 25 %-50 % rule, whatever it costs. bound: None where layers' prices do not add up, and the
+    dual says nothing. multiplier: distortion that one more unit would save.
     """
 
     objective: str
@@ -70,7 +54,7 @@ class Allocation:
     best: Outcome
     uniform: Outcome | None
     rule: Outcome | None
-    bound: float
+    bound: float | None
     multiplier: float
 
 
@@ -92,122 +76,83 @@ def parse_budget(text: str) -> tuple[str, float]:
     return match[1], value
 
 
-def allocate(
-    network: Network,
-    accelerator: Accelerator,
-    table: EnergyTable,
-    options: CostOptions,
-    distortion: Distortion,
-    grid: Grid,
-    objective: str,
-    budget: float,
-) -> Allocation:
-    """The best settings within `budget`. WccsimError where even the cheapest settings exceed it."""
-    layers, choices, fixed = _choices(network, accelerator, table, options, distortion, grid, objective)
-    if not layers:
-        raise WccsimError(f"no layer of {network.name} can use WCC: there is nothing to allocate")
-    hulls = [_hull(one) for one in choices]
-    least = fixed + sum(hull[0].cost for hull in hulls)
-    if least > budget:
+def allocate(job: Job, grid: Grid, objective: str, budget: float) -> Allocation:
+    """The best settings within `budget` (the job's own settings are ignored).
+
+    Every outcome's cost is that of `wccsim cost` for the network with these settings on its layers.
+    Raises WccsimError where even the cheapest settings exceed the budget.
+    """
+    choices = choices_of(job, grid, objective)
+    if not choices.layers:
+        raise WccsimError(f"no layer of {job.network.name} can use WCC: there is nothing to allocate")
+    hulls = [_hull(one) for one in choices.of_layer]
+    cheapest = _outcome("the cheapest", [hull[0] for hull in hulls], choices, job, objective)
+    uniform = _best_uniform(choices, job, objective, budget)
+    found, multiplier = _search(hulls, choices, job, objective, budget)
+    within = [one for one in (found, cheapest, uniform) if one is not None and one.cost <= budget]
+    if not within:
         raise WccsimError(
-            f"budget {objective}={budget:g}: the cheapest settings of {network.name} already need {least:g}"
+            f"budget {objective}={budget:g}: the cheapest settings of {job.network.name} already need "
+            f"{cheapest.cost:g}"
         )
-    picked, multiplier = _walk(hulls, budget - fixed)
-    best = _outcome("Lagrangian", picked, fixed)
-    uniforms = [_outcome("one setting for all", column, fixed) for column in zip(*choices, strict=True)]
-    within = [outcome for outcome in uniforms if outcome.cost <= budget]
-    uniform = min(within, key=lambda outcome: (outcome.distortion, outcome.cost), default=None)
-    if uniform is not None and uniform.distortion < best.distortion:
-        best = replace(uniform, name="one setting for all (nothing better found)")
-    bound = sum(min(c.distortion + multiplier * c.cost for c in one) for one in choices)
+    best = min(within, key=lambda outcome: outcome.distortion)
+    name = "one setting for all (nothing better found)" if best is uniform else "Lagrangian"
+    bound = sum(min(c.distortion + multiplier * c.cost for c in one) for one in choices.of_layer)
     return Allocation(
         objective,
         budget,
-        tuple(layers),
-        best,
+        choices.layers,
+        replace(best, name=name),
         uniform,
-        _rule(network, layers, choices, fixed),
-        max(bound - multiplier * (budget - fixed), 0.0),
+        _rule(choices, job, objective),
+        max(bound - multiplier * (budget - choices.fixed), 0.0) if choices.exact else None,
         multiplier,
     )
 
 
-def _outcome(name: str, picked: Sequence[Choice], fixed: float) -> Outcome:
-    return Outcome(
-        name, tuple(picked), fixed + sum(c.cost for c in picked), math.fsum(c.distortion for c in picked)
-    )
+def _outcome(name: str, picked: Sequence[Choice], choices: Choices, job: Job, objective: str) -> Outcome:
+    """The choices together, at the price of the whole network; each layer's cost is its own alone."""
+    distortion = math.fsum(choice.distortion for choice in picked)
+    if objective == "bops":
+        return Outcome(name, tuple(picked), choices.fixed + sum(c.cost for c in picked), distortion)
+    cost, own = priced_together(job, choices.layers, [c.setting for c in picked], objective)
+    alone = (replace(choice, cost=one) for choice, one in zip(picked, own, strict=True))
+    return Outcome(name, tuple(alone), cost, distortion)
 
 
-def _choices(
-    network: Network,
-    accelerator: Accelerator,
-    table: EnergyTable,
-    options: CostOptions,
-    distortion: Distortion,
-    grid: Grid,
-    objective: str,
-) -> tuple[list[Layer], list[list[Choice]], float]:
-    """Layers to decide, their choices in the grid's order, and what all other layers cost."""
-    column = OBJECTIVES[objective]
-    network = fitted(network, accelerator)
-    network = replace(network, layers=tuple(replace(layer, keep=None) for layer in network.layers))
-    around = surroundings(network.layers, accelerator, options)
-    prices, fixed = Prices(table), 0.0
-    layers, choices = [], []
-    for layer in network.layers:
-        if layer.op in VIEWS or not layer.counted:
-            continue
-        source = around[layer.name]
-        if layer.compressible:
-            layers.append(layer)
-            choices.append(
-                _layer_choices(layer, source, accelerator, table, options, distortion, grid, column)
-            )
-        elif layer.multiplies:
-            priced = dense_layer_cost(layer, source, accelerator, prices, options)
-            bops = priced.macs * layer.weight_bits * layer.act_bits
-            fixed += _value(column, bops, priced.latency.total, priced.dram_bits, priced.energy_pj)
-        else:
-            priced = other_layer_cost(layer, source, accelerator, prices)
-            fixed += _value(column, 0, priced.latency.total, priced.dram_bits, priced.energy_pj)
-    return layers, choices, fixed
+def _best_uniform(choices: Choices, job: Job, objective: str, budget: float) -> Outcome | None:
+    """The least distorted single setting within the budget."""
+    columns = [
+        (math.fsum(c.distortion for c in column), whole, column)
+        for column, whole in zip(zip(*choices.of_layer, strict=True), choices.whole, strict=True)
+        if whole <= budget
+    ]
+    if not columns:
+        return None
+    picked = min(columns, key=lambda column: column[:2])[2]
+    return _outcome("one setting for all", picked, choices, job, objective)
 
 
-def _value(column: str, bops: float, cycles: float, dram_bits: float, energy_pj: float) -> float:
-    return {"bops": bops, "cycles": cycles, "dram_bits": dram_bits, "energy_pj": energy_pj}[column]
-
-
-def _layer_choices(
-    layer: Layer,
-    source: Source,
-    accelerator: Accelerator,
-    table: EnergyTable,
-    options: CostOptions,
-    distortion: Distortion,
-    grid: Grid,
-    column: str,
-) -> list[Choice]:
-    """Every setting of the grid on one layer; its map is stored at the setting's width."""
-    settings = list(dict.fromkeys(grid.settings()))
-
-    def stored(setting: Setting) -> Source:
-        return replace(source, in_read_bits=source.in_values * setting.act_bits, in_bits=setting.act_bits)
-
-    wcc = [s for s in settings if s.keep is not None]
-    cost: dict[Setting, float] = {}
-    if wcc:
-        points = layer_points(layer, source, wcc)
-        points = replace(points, map_bits=source.in_values * points.act_bits)
-        costs = vector_costs(points, accelerator, table, options)
-        cost = dict(zip(wcc, (float(value) for value in getattr(costs, column)), strict=True))
-    for s in settings:
-        if s.keep is None:
-            changed = replace(layer, act_bits=s.act_bits, weight_bits=s.weight_bits)
-            priced = dense_layer_cost(changed, stored(s), accelerator, Prices(table), options)
-            bops = priced.macs * s.weight_bits * s.act_bits
-            cost[s] = _value(column, bops, priced.latency.total, priced.dram_bits, priced.energy_pj)
-    values = layer.in_shape.values
-    return [Choice(s, cost[s], distortion.of(layer, s.keep, s.act_bits, s.levels) * values) for s in settings]
+def _search(
+    hulls: Sequence[Sequence[Choice]], choices: Choices, job: Job, objective: str, budget: float
+) -> tuple[Outcome | None, float]:
+    """Walks until one finds what another has found; the best outcome within the budget."""
+    best: Outcome | None = None
+    seen: set[tuple[int, ...]] = set()
+    room = budget - choices.fixed
+    multiplier = 0.0
+    for _ in range(MAX_WALKS):
+        picked, multiplier = _walk(hulls, room)
+        key = tuple(map(id, picked))
+        if key in seen:
+            break
+        seen.add(key)
+        outcome = _outcome("Lagrangian", picked, choices, job, objective)
+        if outcome.cost <= budget and (best is None or outcome.distortion < best.distortion):
+            best = outcome
+        added = choices.fixed + sum(choice.cost for choice in picked)
+        room = budget - choices.fixed - (outcome.cost - added)
+    return best, multiplier
 
 
 def _hull(choices: Sequence[Choice]) -> list[Choice]:
@@ -250,13 +195,11 @@ def _walk(hulls: Sequence[Sequence[Choice]], room: float) -> tuple[list[Choice],
     return [hull[index] for hull, index in zip(hulls, at, strict=True)], multiplier
 
 
-def _rule(
-    network: Network, layers: Sequence[Layer], choices: Sequence[Sequence[Choice]], fixed: float
-) -> Outcome | None:
+def _rule(choices: Choices, job: Job, objective: str) -> Outcome | None:
     """25 % on large maps, 50 % on others; widest maps, first weights and levels; None outside the grid."""
-    tall = network.input_shape.height / RULE_HEIGHT_SHARE
+    tall = job.network.input_shape.height / RULE_HEIGHT_SHARE
     picked = []
-    for layer, one in zip(layers, choices, strict=True):
+    for layer, one in zip(choices.layers, choices.of_layer, strict=True):
         wanted = Fraction(1, 4) if layer.in_shape.height >= tall else Fraction(1, 2)
         first = one[0].setting
         found = next(
@@ -271,4 +214,4 @@ def _rule(
         if found is None:
             return None
         picked.append(found)
-    return _outcome("25 %-50 % rule", picked, fixed)
+    return _outcome("25 %-50 % rule", picked, choices, job, objective)

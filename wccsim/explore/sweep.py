@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from wccsim import __version__
+from wccsim.cost.pricing import prices_of
 from wccsim.errors import WccsimError
 from wccsim.explore.grid import MAX_POINTS, Grid, Setting
 from wccsim.explore.price import COLUMNS, Column, Job, Part, price_part
@@ -120,12 +121,14 @@ def _folder(parts: Path) -> None:
 
 def key_of(job: Job) -> str:
     """sha256 over everything a part's figures rest on, this program's version included."""
+    gates = prices_of(job.table, job.options).gates
     rests_on = {
         "version": __version__,
         "network": repr(job.network.layers),
         "accelerator": repr(job.accelerator),
         "table": repr((job.table.name, job.table.rows)),
         "options": repr(job.options),
+        "gates": gates.sha256 if gates else "",
         "distortion": repr(job.distortion),
         "settings": repr(job.settings),
     }

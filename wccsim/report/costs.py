@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from wccsim.cost.network import NetworkCost
+from wccsim.cost.pricing import prices_of
 from wccsim.cost.record import LayerCost
 from wccsim.cost.roofline import memory_bits_per_s, ridge_macs_per_bit, roofline_points
 from wccsim.cost.run import CostComparison, cost, energy_spread, verdict
@@ -90,6 +91,7 @@ def provenance(comparison: CostComparison, command: str) -> Provenance:
     """The network, the accelerator, the energy table and every policy."""
     table = next(iter(comparison.variants.values())).table
     machine = comparison.accelerator
+    gates = prices_of(table, comparison.options).gates
     overlap = "as the RTL" if machine.overlap == "none" else "modelled, no RTL behind it"
     return Provenance(
         command,
@@ -97,6 +99,7 @@ def provenance(comparison: CostComparison, command: str) -> Provenance:
             comparison.network.name: comparison.network.sha256,
             machine.name: machine.sha256,
             table.name: table.sha256,
+            **({} if gates is None else {"gates.json": gates.sha256}),
         },
         {
             "accelerator": machine.title,

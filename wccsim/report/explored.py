@@ -6,8 +6,10 @@ import math
 import textwrap
 from pathlib import Path
 
+from wccsim.cost.pricing import prices_of
 from wccsim.errors import WccsimError
-from wccsim.explore.allocate import OBJECTIVES, Allocation, Outcome
+from wccsim.explore.allocate import Allocation, Outcome
+from wccsim.explore.choices import OBJECTIVES
 from wccsim.explore.price import Job
 from wccsim.explore.sweep import Sweep, keep_text
 from wccsim.files import replacing
@@ -25,12 +27,14 @@ ALLOCATION_COLUMNS = (
 
 def provenance(job: Job, command: str, curves: str | None, **settings: str | int | float) -> Provenance:
     """Everything the figures rest on."""
+    gates = prices_of(job.table, job.options).gates
     return Provenance(
         command,
         {
             job.network.name: job.network.sha256,
             job.accelerator.name: job.accelerator.sha256,
             job.table.name: job.table.sha256,
+            **({} if gates is None else {"gates.json": gates.sha256}),
             **({} if curves is None else {"curves": curves}),
         },
         {
@@ -143,7 +147,8 @@ def allocation_report(found: Allocation, job: Job, source: Provenance) -> Report
         if o is not None
     }
     totals["budget"] = found.budget
-    totals["bound_noise_to_signal"] = found.bound / values
+    if found.bound is not None:
+        totals["bound_noise_to_signal"] = found.bound / values
     return Report(ALLOCATION_COLUMNS, rows, source, totals, (gain_sentence(found),))
 
 
@@ -187,7 +192,8 @@ def allocation_text(found: Allocation, report: Report) -> str:
     lines: list[tuple[Cell, ...]] = [
         (o.name, o.cost, 100 * o.cost / found.budget, decibels(o.distortion / values)) for o in outcomes
     ]
-    lines.append(("bound of the dual", None, None, decibels(found.bound / values)))
+    if found.bound is not None:
+        lines.append(("bound of the dual", None, None, decibels(found.bound / values)))
     summary = terminal_table(["outcome", found.objective, "% of\nbudget", "SNR\ndB"], lines)
     sentences = textwrap.fill(report.notes[0], WIDTH)
     distortion = _wrapped(report.provenance.settings["distortion"])
