@@ -80,9 +80,9 @@ validate
 # reports
 report.conclusions report.panels report.plots report.terminal report.weight_conclusions
 report.html report.simulation report.tables
-report.comparison report.costs report.counts report.differences report.explored report.paper
-  report.weight_column
-report.build report.cost_page report.count_text report.roofline_plot
+report.comparison report.costs report.counts report.differences report.explored report.page
+  report.paper report.weight_column
+report.build report.cost_page report.count_text report.roofline_plot report.sweep_page
 # benchmarks
 bench.inputs bench.machine bench.plotting bench.timing
 bench.memory bench.peers bench.stages
@@ -90,7 +90,7 @@ bench.layers bench.limits
 bench.scaling bench.stack
 bench.text
 # commands
-cli.policies
+cli.outputs cli.policies
 cli cli.bench cli.codecs cli.compare cli.cost cli.count cli.diff cli.explore cli.extract
   cli.networks cli.paper cli.report cli.rtl cli.simulate cli.validate
 """

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from wccsim.cli.outputs import one_on_standard_output, outputs, page_option, write_all
 from wccsim.cli.policies import policies
 from wccsim.cost.run import cost as price
 from wccsim.errors import WccsimError
@@ -16,20 +17,11 @@ from wccsim.files import write_text
 from wccsim.hardware.accelerator_yaml import SHIPPED, accelerator_names, load_accelerator
 from wccsim.hardware.energy_yaml import energy_names, load_energy
 from wccsim.report import costs
-from wccsim.report.tables import Provenance, Report, write_csv, write_json, write_parquet
+from wccsim.report.tables import Provenance, Report
 from wccsim.report.terminal import Cell, terminal_table
 from wccsim.systolic import DATAFLOWS, SYSTOLIC, GemmCount, as_scalesim_reports, gemm_count
 
-EXCLUSIVE = "only one of --csv, --json and --parquet can go to standard output"
 Command = Callable[..., Any]
-
-
-def outputs(command: Command) -> Command:
-    """The options --csv, --json and --parquet."""
-    for name, kind in (("parquet", "Parquet"), ("json", "JSON"), ("csv", "CSV")):
-        about = f'Write {kind} to PATH, "-" for standard output.'
-        command = click.option(f"--{name}", f"{name}_path", metavar="PATH", help=about)(command)
-    return command
 
 
 def machine_and_network(command: Command) -> Command:
@@ -46,20 +38,6 @@ def machine_and_network(command: Command) -> Command:
     for option in reversed(choices):
         command = option(command)
     return command
-
-
-def write_all(report: Report, csv_path: str | None, json_path: str | None, parquet_path: str | None) -> bool:
-    """Write the asked files; whether standard output is free for a text."""
-    paths = (csv_path, json_path, parquet_path)
-    if paths.count("-") > 1:
-        raise click.UsageError(EXCLUSIVE)
-    if csv_path is not None:
-        write_csv(csv_path, report)
-    if json_path is not None:
-        write_json(json_path, report)
-    if parquet_path is not None:
-        write_parquet(parquet_path, report)
-    return "-" not in paths
 
 
 @click.command()
@@ -84,7 +62,9 @@ def accelerators(**paths: str | None) -> None:
         for m in machines
     ]  # fmt: skip
     report = Report(columns, rows, Provenance("accelerators", {m.name: m.sha256 for m in machines}))
-    if not write_all(report, **paths):
+    free = one_on_standard_output(*paths.values())
+    write_all(report, **paths)
+    if not free:
         return
     heads = ["accelerator", "dataflow", "array", "MHz", "buffers\nKiB", "DRAM\nGbit/s", "peak\nGMAC/s",
              "overlap", "energy"]  # fmt: skip
@@ -112,7 +92,7 @@ def accelerators(**paths: str | None) -> None:
 @machine_and_network
 @click.option("--energy", metavar="NAME|YAML|all", help="Energy table; all = every one, with a verdict.")
 @click.option("--stages", is_flag=True, help="One row for every stage of every layer.")
-@click.option("--html", "html_path", metavar="PATH", help="One self-contained page with everything.")
+@page_option
 @outputs
 def cost(
     network: str,
@@ -136,6 +116,7 @@ def cost(
       wccsim cost mobilenetv2_imagenet --keep 25% --accelerator tpu_like --energy all
       wccsim cost mobilenetv2_imagenet --keep 1/4 --compress producer --fuse --stages --csv stages.csv
     """
+    free = one_on_standard_output(csv_path, json_path, parquet_path, html_path)
     every = energy == "all"
     comparison = price(network, accelerator, energy=None if every else energy, **asked)
     if every and len(comparison.variants) < 3:
@@ -150,7 +131,8 @@ def cost(
         from wccsim.report.cost_page import write_cost_page
 
         write_cost_page(comparison, html_path)
-    if write_all(report, csv_path, json_path, parquet_path):
+    write_all(report, csv_path, json_path, parquet_path)
+    if free:
         if every:
             click.echo(costs.spread_text(report), nl=False)
         else:
@@ -237,11 +219,13 @@ def _sizes(text: str, count: int, allowed: str) -> list[int]:
 @click.argument("network")
 @machine_and_network
 @click.option("--plot", "plot_path", metavar="PATH", help="Draw the roofline into PATH (.png, .svg, .pdf).")
+@page_option
 @outputs
 def roofline(
     network: str,
     accelerator: str,
     plot_path: str | None,
+    html_path: str | None,
     csv_path: str | None,
     json_path: str | None,
     parquet_path: str | None,
@@ -254,10 +238,16 @@ def roofline(
       wccsim roofline mobilenetv2_imagenet --keep 25% --csv -
       wccsim roofline mobilenetv2_imagenet --keep 25% --accelerator tpu_like --plot roofline.svg
     """
+    free = one_on_standard_output(csv_path, json_path, parquet_path, html_path)
     report = costs.roofline_report(price(network, accelerator, **asked))
     if plot_path is not None:
         from wccsim.report.roofline_plot import write_roofline_plot
 
         write_roofline_plot(plot_path, report)
-    if write_all(report, csv_path, json_path, parquet_path):
+    if html_path is not None:
+        from wccsim.report.roofline_plot import write_roofline_page
+
+        write_roofline_page(html_path, report)
+    write_all(report, csv_path, json_path, parquet_path)
+    if free:
         click.echo(costs.roofline_text(report), nl=False)

@@ -6,15 +6,13 @@ from typing import Any
 
 import click
 
+from wccsim.cli.outputs import one_on_standard_output, outputs, page_option, write_all
 from wccsim.counting.bops import DEFINITIONS
 from wccsim.counting.macs import COUNTINGS
 from wccsim.counting.options import INDEXES, MAPS, PADDINGS
 from wccsim.counting.run import count
 from wccsim.report.count_text import count_text, stage_text
 from wccsim.report.counts import count_report, stage_report
-from wccsim.report.tables import write_csv, write_json, write_parquet
-
-EXCLUSIVE = "only one of --csv, --json and --parquet can go to standard output"
 
 
 @click.command()
@@ -51,17 +49,15 @@ EXCLUSIVE = "only one of --csv, --json and --parquet can go to standard output"
 @click.option("--on-chip-bits", type=int, default=0, show_default=True, help="Memory for maps on the chip.")
 @click.option("--stages", is_flag=True, help="One row for every stage inside the WCC layers instead.")
 @click.option("--allow-unsupported", is_flag=True, help="List operators not understood, do not refuse them.")
-@click.option("--csv", "csv_path", metavar="PATH", help='Write CSV to PATH, "-" for standard output.')
-@click.option("--json", "json_path", metavar="PATH", help='Write JSON to PATH, "-" for standard output.')
-@click.option(
-    "--parquet", "parquet_path", metavar="PATH", help='Write Parquet to PATH, "-" for standard output.'
-)
+@outputs
+@page_option
 def bops(
     network: str,
     stages: bool,
     csv_path: str | None,
     json_path: str | None,
     parquet_path: str | None,
+    html_path: str | None,
     **asked: Any,
 ) -> None:
     """MACs, BOPs and memory traffic of NETWORK, layer by layer.
@@ -76,16 +72,14 @@ def bops(
       wccsim bops mobilenetv2 --input 512x1024 --act-bits 4 --csv layers.csv
       wccsim bops mobilenetv2 --keep 25% --stages --json -
     """
-    paths = (csv_path, json_path, parquet_path)
-    if paths.count("-") > 1:
-        raise click.UsageError(EXCLUSIVE)
+    free = one_on_standard_output(csv_path, json_path, parquet_path, html_path)
     counted = count(network, **asked)
     table = stage_report(counted) if stages else count_report(counted)
-    if csv_path is not None:
-        write_csv(csv_path, table)
-    if json_path is not None:
-        write_json(json_path, table if stages else count_report(counted, full=True))
-    if parquet_path is not None:
-        write_parquet(parquet_path, table)
-    if "-" not in paths:
+    if html_path is not None:
+        from wccsim.report.page import write_page
+
+        write_page(html_path, f"{counted.network.name}: MACs, BOPs and traffic", table)
+    write_all(table, csv_path, None, parquet_path)
+    write_all(table if stages else count_report(counted, full=True), json_path=json_path)
+    if free:
         click.echo(stage_text(table) if stages else count_text(counted), nl=False)

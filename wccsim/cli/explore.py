@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from wccsim.cli.outputs import one_on_standard_output, outputs, page_option, write_all
 from wccsim.cli.policies import policies
 from wccsim.cost.options import CostOptions
 from wccsim.counting.run import parse_size
@@ -18,9 +19,7 @@ from wccsim.files import sha256_of
 from wccsim.hardware.accelerator_yaml import load_accelerator
 from wccsim.hardware.energy_yaml import load_energy
 from wccsim.network.catalog import load_network
-from wccsim.report.tables import Report, write_csv, write_json, write_parquet
 
-EXCLUSIVE = "only one of --csv, --json and --parquet can go to standard output"
 Command = Callable[..., Any]
 
 
@@ -41,11 +40,8 @@ def common(command: Command) -> Command:
             "--curves", metavar="CSV",
             help="Measured curves of `wccsim compare --csv` (codecs wcc and uniform); without: a proxy.",
         ),
-        click.option("--csv", "csv_path", metavar="PATH", help='Write CSV to PATH, "-" for standard output.'),
-        click.option("--json", "json_path", metavar="PATH", help='Write JSON to PATH, "-": standard output.'),
-        click.option("--parquet", "parquet_path", metavar="PATH", help="Write Parquet to PATH."),
     )  # fmt: skip
-    command = policies(command)
+    command = policies(page_option(outputs(command)))
     for option in reversed(choices):
         command = option(command)
     return command
@@ -79,17 +75,6 @@ def _settings(asked: dict[str, Any]) -> dict[str, str]:
     return {name: asked[name] for name in ("keep", "act_bits", "weight_bits", "levels")}
 
 
-def _write(report: Report, csv_path: str | None, json_path: str | None, parquet_path: str | None) -> bool:
-    """Write the asked files; whether standard output is free for a text."""
-    if csv_path is not None:
-        write_csv(csv_path, report)
-    if json_path is not None:
-        write_json(json_path, report)
-    if parquet_path is not None:
-        write_parquet(parquet_path, report)
-    return "-" not in (csv_path, json_path, parquet_path)
-
-
 @click.command()
 @click.argument("network")
 @common
@@ -108,6 +93,7 @@ def sweep(
     csv_path: str | None,
     json_path: str | None,
     parquet_path: str | None,
+    html_path: str | None,
     **asked: Any,
 ) -> None:
     """Price NETWORK under every combination of keep, bits and levels; print the Pareto front.
@@ -122,8 +108,7 @@ def sweep(
       wccsim sweep mobilenetv2_imagenet --compress producer --fuse --compute gates --levels 1..4
       wccsim sweep mobilenetv2 --keep .01..1:200 --act-bits 4..8 --levels 1..4 --jobs 4 --parts sweep/
     """
-    if (csv_path, json_path, parquet_path).count("-") > 1:
-        raise click.UsageError(EXCLUSIVE)
+    free = one_on_standard_output(csv_path, json_path, parquet_path, html_path)
     if dask and jobs != 1:
         raise click.UsageError("--dask and --jobs are two places to run; choose one")
     from wccsim.explore.cluster import dask_executor, local_executor
@@ -137,7 +122,12 @@ def sweep(
     report = sweep_report(swept, job, provenance(job, "sweep", digest, **_settings(asked)))
     if plot_path is not None:
         write_pareto_plot(plot_path, report, objective)
-    if _write(report, csv_path, json_path, parquet_path):
+    if html_path is not None:
+        from wccsim.report.sweep_page import write_sweep_page
+
+        write_sweep_page(html_path, report, objective)
+    write_all(report, csv_path, json_path, parquet_path)
+    if free:
         click.echo(sweep_text(report, objective), nl=False)
 
 
@@ -156,6 +146,7 @@ def allocate(
     csv_path: str | None,
     json_path: str | None,
     parquet_path: str | None,
+    html_path: str | None,
     **asked: Any,
 ) -> None:
     """Choose keep, bits and levels for each layer of NETWORK under a budget.
@@ -169,8 +160,7 @@ def allocate(
       wccsim allocate mobilenetv2_imagenet --budget energy=2.5mJ --act-bits 4,6,8 --csv layers.csv
       wccsim allocate deeplabv3plus_mobilenetv2 --budget bops=673e9 --keep 1,.75,.5,.25,.125
     """
-    if (csv_path, json_path, parquet_path).count("-") > 1:
-        raise click.UsageError(EXCLUSIVE)
+    free = one_on_standard_output(csv_path, json_path, parquet_path, html_path)
     from wccsim.explore.allocate import allocate as run
     from wccsim.report.explored import allocation_report, allocation_text, provenance
 
@@ -180,5 +170,10 @@ def allocate(
     digest = sha256_of(asked["curves"]) if asked["curves"] else None
     source = provenance(job, "allocate", digest, budget=budget, **_settings(asked))
     report = allocation_report(found, job, source)
-    if _write(report, csv_path, json_path, parquet_path):
+    if html_path is not None:
+        from wccsim.report.page import write_page
+
+        write_page(html_path, f"{job.network.name} on {job.accelerator.name} within {budget}", report)
+    write_all(report, csv_path, json_path, parquet_path)
+    if free:
         click.echo(allocation_text(found, report), nl=False)

@@ -6,16 +6,17 @@ import sys
 
 import click
 
-from wccsim.report.tables import Provenance, Report, write_csv, write_json
+from wccsim.cli.outputs import one_on_standard_output, outputs, page_option, write_all
+from wccsim.report.tables import Provenance, Report
 from wccsim.validate import GROUPS, Check
 
 
 @click.command()
 @click.option("--only", type=click.Choice(tuple(GROUPS)), multiple=True, help="Run these groups alone.")
 @click.option("--failures", is_flag=True, help="Print only the lines that fail, and the summary.")
-@click.option("--csv", "csv_path", metavar="PATH", help='Write CSV to PATH, "-" for standard output.')
-@click.option("--json", "json_path", metavar="PATH", help='Write JSON to PATH, "-" for standard output.')
-def validate(only: tuple[str, ...], failures: bool, csv_path: str | None, json_path: str | None) -> None:
+@outputs
+@page_option
+def validate(only: tuple[str, ...], failures: bool, html_path: str | None, **paths: str | None) -> None:
     """Replay every check against recorded peers, the paper and the Verilog's cycle counts.
 
     One line a check: PASS or FAIL, what was recorded, what wccsim computes here and now. The exit
@@ -26,9 +27,7 @@ def validate(only: tuple[str, ...], failures: bool, csv_path: str | None, json_p
       wccsim validate
       wccsim validate --only scalesim --only zigzag
     """
-    if (csv_path, json_path) == ("-", "-"):
-        raise click.UsageError("only one of --csv and --json can go to standard output")
-    quiet = "-" in (csv_path, json_path)
+    quiet = not one_on_standard_output(*paths.values(), html_path)
     checks: list[Check] = []
     for name, group in GROUPS.items():
         for check in group() if not only or name in only else ():
@@ -39,10 +38,11 @@ def validate(only: tuple[str, ...], failures: bool, csv_path: str | None, json_p
     columns = ("group", "check", "expected", "computed", "passed")
     cells = [(c.group, c.name, c.expected, c.computed, "PASS" if c.passed else "FAIL") for c in checks]
     report = Report(columns, cells, Provenance("validate"), {"checks": len(checks), "failed": failed})
-    if csv_path is not None:
-        write_csv(csv_path, report)
-    if json_path is not None:
-        write_json(json_path, report)
+    if html_path is not None:
+        from wccsim.report.page import write_page
+
+        write_page(html_path, "wccsim against peers, paper and Verilog", report)
+    write_all(report, **paths)
     if not quiet:
         click.echo(f"{len(checks) - failed} of {len(checks)} checks pass")
     if failed:

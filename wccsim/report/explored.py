@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from wccsim.cost.pricing import prices_of
@@ -79,11 +80,15 @@ def decibels(noise_to_signal: float) -> float:
     return math.inf if noise_to_signal <= 0 else -10 * math.log10(noise_to_signal)
 
 
+def front_rows(report: Report, objective: str) -> list[Sequence[Cell]]:
+    """The rows on the front of (distortion, objective), from the least distorted on."""
+    flag = report.columns.index(f"pareto_{objective}")
+    return sorted((row for row in report.rows if row[flag]), key=lambda row: _number(row[4]))
+
+
 def sweep_text(report: Report, objective: str) -> str:
     """The Pareto front of (distortion, objective), from the least distorted on."""
-    column = {name: index for index, name in enumerate(report.columns)}
-    flag = column[f"pareto_{objective}"]
-    front = sorted((row for row in report.rows if row[flag]), key=lambda row: _number(row[4]))
+    front = front_rows(report, objective)
     heads = [
         "keep",
         "act\nbits",

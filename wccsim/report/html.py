@@ -83,7 +83,7 @@ _PICTURE_CAPTION = (
 
 _SWITCH_CAPTION = (
     "Mean SNR gain of each switch over plain WCC at equal bits, alone and all together (wcc-combined), over "
-    "the maps where both lose something."
+    "the maps where both reach the rate and lose something."
 )
 
 
@@ -92,13 +92,13 @@ def contest_of(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.codec not in SWITCH_NAMES or row.codec == COMBINED_NAME]
 
 
-def page(title: str, sections: Sequence[str]) -> str:
-    """A whole document."""
+def page(title: str, sections: Sequence[str], rests_on: str = "the rows of the CSV beside this page") -> str:
+    """A whole document; `rests_on` ends the sentence that says what its figures are computed from."""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{_STYLE}</style></head>\n<body>\n'
         f"<h1>{escape(title)}</h1>\n<p>wccsim {escape(__version__)}. Every figure and sentence is computed "
-        "from the rows of the CSV beside this page.</p>\n" + "\n".join(sections) + "\n</body></html>\n"
+        f"from {escape(rests_on)}.</p>\n" + "\n".join(sections) + "\n</body></html>\n"
     )
 
 

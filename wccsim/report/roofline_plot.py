@@ -1,4 +1,4 @@
-"""The roofline as a picture: one roof, one mark for each layer and variant."""
+"""The roofline as a picture, one roof and one mark for each layer and variant; and as a page with it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,20 @@ from pathlib import Path
 from wccsim.errors import WccsimError
 from wccsim.files import replacing
 from wccsim.report.costs import ROOF
+from wccsim.report.page import drawn, write_page
 from wccsim.report.tables import Report
 
 MARKS = {"dense": ("o", "#4477aa"), "quantised": ("s", "#ccbb44"), "wcc": ("^", "#ee6677")}
+
+
+CAPTION = "Throughput that each layer achieves, over its operational intensity, under the machine's roof."
+
+
+def write_roofline_page(path: Path | str, report: Report) -> None:
+    """The picture and every point of `roofline_report` as one self-contained page."""
+    name, machine = list(report.provenance.inputs)[:2]
+    plot = drawn("Roofline", lambda target: write_roofline_plot(target, report), CAPTION)
+    write_page(path, f"Roofline of {name} on {machine}", report, [plot])
 
 
 def write_roofline_plot(path: Path | str, report: Report) -> None:
