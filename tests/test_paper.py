@@ -10,7 +10,7 @@ from wccsim.counting.count import total
 from wccsim.paper.audit import AuditRow, audit, inline_example, misprinted_sizes
 from wccsim.paper.contradictions import compressible_window, contradictions
 from wccsim.paper.published import settings, table3
-from wccsim.paper.rules import counts
+from wccsim.paper.rules import RULES, counts, network, rule_text
 from wccsim.report.paper import paper_report, paper_text
 from wccsim.report.tables import csv_text
 
@@ -31,6 +31,21 @@ def test_table_2_is_equal_as_truncated() -> None:
     rows = of("Table 2")
     assert len(rows) == 7
     assert [int(row.computed) for row in rows] == [int(row.published) for row in rows]
+
+
+def test_what_is_inferred_about_table_2_is_said_and_is_what_is_done() -> None:
+    """Which layers use WCC is stated nowhere: the text names them, and they are those of the network."""
+    text = rule_text("Table 2")
+    assert "Inferred from the rows" in text and "which layers use WCC" in text
+    layers = network(RULES["Table 2"].network).layers
+    wcc = {layer.name for layer in layers if layer.compressible}
+    point = {layer.name for layer in layers if layer.op == "conv" and layer.kernel == (1, 1)}
+    strided = {layer.name for layer in layers if layer.name in point and layer.stride == (2, 2)}
+    guidance = {name for name in point if name.startswith("decoder.reduc")}
+    assert wcc == {n for n in point if n.startswith(("encoder.", "decoder.daspp"))} - strided
+    assert strided and guidance and not wcc & (strided | guidance)
+    assert f"WCC on {len(wcc)} layers, 25.0% of the MAC" in text
+    assert any("which layers use WCC" in note for note in paper_report().notes)
 
 
 def test_monodepth2_is_equal_rounded_or_truncated() -> None:

@@ -45,7 +45,9 @@ RULES = {
         "bts_resnext50",
         "as the rest",
         other_act_bits=4,
-        inferred="that width, and that '25%-50%' and '2-4' mean the low value on inputs of 44 rows and more",
+        inferred="that width, that '25%-50%' and '2-4' mean the low value on inputs of 44 rows and more, and "
+        "which layers use WCC: the 1x1 convolutions of stride 1 of the encoder and of the dense ASPP, none of "
+        "stride 2 and none of the local planar guidance",
     ),
     "monodepth2": TableRule("monodepth2_mobilenetv2", "at 32/32"),
     "EfficientDet": TableRule(
@@ -59,7 +61,11 @@ RULES = {
 def rule_text(table: str) -> str:
     """The rule of a table in words."""
     rule = RULES[table]
+    counted = [layer for layer in network(rule.network).layers if layer.counted]
+    wcc = [layer for layer in counted if layer.compressible]
+    share = 100 * sum(layer.macs for layer in wcc) / sum(layer.macs for layer in counted)
     text = f"{rule.network}; first, last and other unmodified layers {rule.exempt}"
+    text += f"; WCC on {len(wcc)} layers, {share:.1f}% of the MAC of the whole network"
     if rule.other_act_bits:
         text += f"; in WCC rows every other convolution at 8/{rule.other_act_bits}"
     if rule.inferred:
