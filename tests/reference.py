@@ -34,7 +34,7 @@ class Layer:
     """What one layer is set to; the fields are those of docs/datapath.md."""
 
     keep: Fraction = Fraction(1, 4)
-    levels: int = 3
+    levels: int = 3  # 0: a plain layer, section 12
     in_bits: int = 8
     kept_bits: int = 8
     weight_bits: int = 8
@@ -59,7 +59,7 @@ class Outcome:
     """Every array of docs/datapath.md, as nested lists, and the counts."""
 
     coefficients: list  # [C][N], flat Mallat order
-    energy: list  # [N]
+    energy: object  # [N]; None in a plain layer
     kept: list  # [N] of bool
     indices: list  # [k]
     index_bits: int
@@ -143,16 +143,13 @@ def run(x, weights, layer):
         for j in range(padded_width)
     ]
 
-    energy = scores(coefficients, places, layer, tally[Stage.SCORE])
-    k = layer.keep.numerator * len(energy) // layer.keep.denominator
-    bits = score_bits(layer, len(x))
-    if layer.selection == "exact":
-        kept = select_exact(energy, k, bits, tally[Stage.SELECT])
+    if layer.levels == 0:
+        energy, kept, stream = None, [True] * len(places), []
     else:
-        mantissa_bits = int(layer.selection.split(":")[1])
-        kept = select_binned(energy, k, mantissa_bits, bits, tally[Stage.SELECT])
+        energy = scores(coefficients, places, layer, tally[Stage.SCORE])
+        kept = choose(energy, score_bits(layer, len(x)), layer, tally[Stage.SELECT])
+        stream = encode_index(kept, places, layer)
     indices = [i for i, flag in enumerate(kept) if flag]
-    stream = encode_index(kept, places, layer)
     tally[Stage.BITMAP]["index_write_bits"] += len(stream)
 
     q = quantise_kept(coefficients, indices, places, len(stream), layer, tally[Stage.REQUANTISE])
@@ -162,10 +159,11 @@ def run(x, weights, layer):
     out = []
     tally[Stage.ZERO_FILL]["index_read_bits"] += len(stream)
     for channel in range(len(weights)):
-        flat = [0] * len(energy)
+        flat = [0] * len(places)
         for j, i in enumerate(indices):
             flat[i] = y[channel][j]
-            tally[Stage.ZERO_FILL]["wavelet_read_bits"] += layer.yw
+            if layer.levels:
+                tally[Stage.ZERO_FILL]["wavelet_read_bits"] += layer.yw
         rows = [flat[i * padded_width : (i + 1) * padded_width] for i in range(padded_height)]
         bias = layer.bias[channel] if isinstance(layer.bias, (list, tuple)) else layer.bias
         pixels = inverse(rows, bias, layer, tally[Stage.INVERSE])
@@ -173,6 +171,15 @@ def run(x, weights, layer):
     return Outcome(
         coefficients, energy, kept, indices, len(stream), to_bytes(stream), q, acc, y, out, tally.result()
     )
+
+
+def choose(energy, bits, layer, tally):
+    """Section 3: the flags of the k kept positions."""
+    k = layer.keep.numerator * len(energy) // layer.keep.denominator
+    if layer.selection == "exact":
+        return select_exact(energy, k, bits, tally)
+    mantissa_bits = int(layer.selection.split(":")[1])
+    return select_binned(energy, k, mantissa_bits, bits, tally)
 
 
 def level_shift(layer, level):
@@ -194,7 +201,8 @@ def quantise_kept(coefficients, indices, places, index_bits, layer, tally):
         for i in indices:
             level, band = places[i]
             total = shift + gain(layer, level, band) + level_shift(layer, level)
-            tally["coefficient_read_bits"] += word
+            if layer.levels:  # a plain layer's words come as they are read
+                tally["coefficient_read_bits"] += word
             limit = (1 << (kept_width(layer, band) - 1)) - 1
             row.append(requantise(channel[i], multiplier, total, -limit, limit, layer.mode, tally))
             tally["kept_write_bits"] += kept_width(layer, band)
@@ -233,7 +241,8 @@ def requantise_sums(acc, indices, places, layer, tally):
             if layer.haar == "lifting":
                 total -= gain(layer, level, band)
             row.append(requantise(sums[j], multiplier, total, -limit, limit, layer.mode, tally))
-            tally["wavelet_write_bits"] += layer.yw
+            if layer.levels:  # a plain layer's words go to R3 as they come
+                tally["wavelet_write_bits"] += layer.yw
         y.append(row)
     return y
 

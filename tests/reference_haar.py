@@ -142,6 +142,8 @@ def inverse_block(a, lh, hl, hh, level, layer, tally):
 
 def inverse_growth(layer):
     """Bits that the inverse adds to YW, without bias."""
+    if layer.levels == 0:
+        return 0
     if layer.haar == "exact":
         return 2 if layer.levels == 1 else layer.levels + 2
     if layer.haar == "lifting":

@@ -58,7 +58,8 @@ def test_butterflies_sum_over_levels(blocks, levels):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"levels": 0}, "levels is 0; allowed: integers 1 to 5"),
+        ({"levels": -1}, "levels is -1; allowed: integers 0 to 5"),
+        ({"levels": 6}, "levels is 6; allowed: integers 0 to 5"),
         ({"levels": True}, "levels is True"),
         ({"in_bits": 17}, "input bits is 17; allowed: integers 2 to 16"),
         ({"act_bits": 9}, "act_bits after R1 is 9"),

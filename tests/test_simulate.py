@@ -108,7 +108,7 @@ def test_a_foreign_folder_is_left_whole(tmp_path):
         (("--keep", "150%"), "0 < keep <= 1"),
         (("--keep", "a lot"), "not a number"),
         (("--keep", "1/100000"), "keeps none"),
-        (("--keep", "25%", "--levels", "9"), "levels is 9; allowed: integers 1 to 5"),
+        (("--keep", "25%", "--levels", "9"), "levels is 9; allowed: integers 0 to 5"),
         (("--keep", "25%", "--yw", "17"), "yw"),
         (("--keep", "25%", "--kept-bits", "9"), "allowed: integers 2 to 8"),
         (("--keep", "25%", "--weight-bits", "3"), "3-bit weights on the symmetric grid are -3..3"),

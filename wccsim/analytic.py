@@ -37,8 +37,8 @@ class _Plan:
 
     @property
     def last(self) -> int:
-        """n_L: butterflies of the last level, and words of its LL band."""
-        return self.level_butterflies[-1]
+        """n_L: words of the last LL band, and butterflies of the last level where there is one."""
+        return self.N >> (2 * self.p.levels)
 
 
 def wcc_actions(
@@ -55,10 +55,12 @@ def wcc_actions(
 
     `index_bits` is the size of the index memory; without it the closed form of the bitmap or the
     list is used. A Rice-coded index has none: WccsimError asks for the size. `approximations_kept`,
-    how many kept positions lie in LL, is asked for with `detail_bits` only. WccsimError too where a
-    size is not a positive integer or `parameters.keep` keeps no position.
+    how many kept positions lie in LL, is asked for with `detail_bits` only. A plain layer (levels 0) has no
+    index. WccsimError too where a size is not a positive integer or `parameters.keep` keeps no position.
     """
     plan = _plan(parameters, in_channels, out_channels, height, width, index_bits, approximations_kept)
+    if parameters.plain:
+        return _plain(plan)
     return {
         Stage.PAD: ActionCounts(input_read_bits=plan.input_values * parameters.in_bits),
         Stage.HAAR: _haar(plan),
@@ -106,6 +108,8 @@ def _plan(
         index_bits = p.index_bits(positions, kept)
     elif isinstance(index_bits, bool) or not isinstance(index_bits, int) or index_bits < 0:
         raise WccsimError(f"index_bits is {index_bits!r}; allowed: integers from 0")
+    elif p.plain and index_bits:
+        raise WccsimError(f"index_bits is {index_bits}; a plain layer (levels 0) has no index")
     return _Plan(
         p=p,
         C=in_channels,
@@ -121,6 +125,24 @@ def _plan(
         index_bits=index_bits,
         kept_word_bits=in_channels * p.kept_word_bits(kept, approximations_kept),
     )
+
+
+def _plain(plan: _Plan) -> dict[Stage, ActionCounts]:
+    """A plain layer: no stage between reading and R1, nor between R2 and R3, stores a word."""
+    p, inputs, outputs = plan.p, plan.C * plan.N, plan.O * plan.N
+    return {stage: ActionCounts() for stage in Stage} | {
+        Stage.PAD: ActionCounts(input_read_bits=inputs * p.in_bits),
+        Stage.REQUANTISE: _requantised(p, inputs) + ActionCounts(kept_write_bits=inputs * p.act_bits),
+        Stage.MAC: ActionCounts(
+            macs=plan.C * outputs,
+            kept_read_bits=inputs * p.act_bits,
+            weight_read_bits=plan.C * plan.O * p.weight_bits,
+        ),
+        Stage.REQUANTISE_SUM: _requantised(p, outputs),
+        Stage.INVERSE: ActionCounts(adds=outputs if p.bias else 0),
+        Stage.REQUANTISE_OUT: _requantised(p, outputs)
+        + ActionCounts(output_write_bits=outputs * p.out_format().bits),
+    }
 
 
 def _haar(plan: _Plan) -> ActionCounts:

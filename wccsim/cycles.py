@@ -91,6 +91,9 @@ def wcc_cycles(
 ) -> WccCycles:
     """Cycles of one WCC layer of `in_channels` to `out_channels` on a height x width map.
 
+    In a plain layer (levels 0) the words pass R1 in the gather's cycles, P channels a cycle, and R2 and R3
+    ride on the MAC; no RTL backs it.
+
     Raises WccsimError for a size or lane count below 1 and where no position would be kept.
     """
     sizes = {"input channels": in_channels, "output channels": out_channels, "height": height, "width": width}
@@ -101,9 +104,10 @@ def wcc_cycles(
     kept = parameters.kept(height, width)
     exact = parameters.mantissa_bits is None
     score_bits = parameters.score_bits(in_channels)
+    select = exact_select_cycles(positions, score_bits) if exact else binned_select_cycles(positions)
     return WccCycles(
         haar=haar_cycles(in_channels, p_lanes, positions, parameters.levels),
-        select=exact_select_cycles(positions, score_bits) if exact else binned_select_cycles(positions),
+        select=0 if parameters.plain else select,
         gather=gather_cycles(in_channels, p_lanes, kept),
         mac=dot_product_array_cycles(in_channels, out_channels, kept, p_lanes, q_lanes),
         inverse=haar_cycles(out_channels, q_lanes, positions, parameters.levels),

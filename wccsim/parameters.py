@@ -79,6 +79,10 @@ class WccParameters:
     wavelet_bits: width YW of a word after R2. `per_level_shift[l-1]` is added to R1's shift at
     level l and taken off in R2. `selection` is "exact" or "binned:m", m mantissa bits. `detail_bits`, where
     given, narrows the kept words of the bands LH, HL and HH: same step, tighter clamp of R1.
+
+    levels 0 is a plain layer (section 12): R1 quantises the input words themselves to act_bits, every
+    position is multiplied, and there is no transform, score, selection or index. Then keep is 1, and what
+    sets those stages stays at its default.
     """
 
     keep: Fraction = Fraction(1, 4)
@@ -99,7 +103,7 @@ class WccParameters:
     out_unsigned: bool = False
 
     def __post_init__(self) -> None:
-        _in_range("levels", self.levels, 1, MAX_LEVELS)
+        _in_range("levels", self.levels, 0, MAX_LEVELS)
         _in_range("input bits", self.in_bits, 2, 16)
         _in_range("act_bits after R1", self.act_bits, 2, 8)
         _in_range("weight_bits", self.weight_bits, 2, 8)
@@ -128,6 +132,26 @@ class WccParameters:
             _in_range("detail_bits", self.detail_bits, 2, self.act_bits)
         if self.out_unsigned and not self.relu:
             raise WccsimError("an unsigned output needs relu; allowed without relu: int8")
+        if self.plain:
+            self._check_plain()
+
+    def _check_plain(self) -> None:
+        """Refuse settings of stages that a plain layer does not have."""
+        if self.keep != 1:
+            raise WccsimError(
+                f"levels 0 is a plain layer, which keeps every position; keep is {self.keep}, not 1"
+            )
+        for name in ("haar", "score", "selection", "index", "per_level_shift", "detail_bits"):
+            given, usual = getattr(self, name), type(self).__dataclass_fields__[name].default
+            if given != usual:
+                raise WccsimError(
+                    f"levels 0 is a plain layer, without the stage that {name} sets; drop {given!r}"
+                )
+
+    @property
+    def plain(self) -> bool:
+        """Whether this is a plainly quantised layer: no transform, every position, no index (section 12)."""
+        return self.levels == 0
 
     @property
     def mantissa_bits(self) -> int | None:
@@ -223,7 +247,9 @@ class WccParameters:
         With Y the greatest word after R2, the exact inverse reaches (3 * 2**L - 2) Y, the lifting one
         below (1 + 5L/4) Y + L, the orthonormal one 2 Y at L = 1 and below 3 Y always.
         """
-        if self.haar == "exact":
+        if self.plain:
+            growth = 0
+        elif self.haar == "exact":
             growth = self.levels + 2 if self.levels >= 2 else 2
         elif self.haar == "lifting":
             growth = 2 if self.levels <= 2 else 3
@@ -248,7 +274,9 @@ class WccParameters:
         return IntFormat(8, signed=not self.out_unsigned)
 
     def index_bits(self, positions: int, kept: int) -> int:
-        """Bits of the index memory: closed forms for bitmap and list (section 4)."""
+        """Bits of the index memory: closed forms for bitmap and list (section 4); a plain layer has none."""
+        if self.plain:
+            return 0
         if self.index == "bitmap":
             return positions
         if self.index == "list":

@@ -10,20 +10,24 @@ import click
 from wccsim.errors import WccsimError
 from wccsim.parameters import HAAR_VARIANTS, INDEX_FORMATS, REQUANTISE_MODES, SCORES
 
-LAYER_SETTINGS = (
+TRANSFORM_SETTINGS = (
     "keep",
     "levels",
     "haar",
     "score",
     "selection",
     "index",
+    "detail_bits",
+    "per_level_shift",
+)
+LAYER_SETTINGS = (
+    *TRANSFORM_SETTINGS,
+    "plain",
     "requantise_mode",
     "yw",
     "weight_bits",
     "kept_bits",
-    "detail_bits",
     "out_dtype",
-    "per_level_shift",
     "calibration",
 )
 
@@ -31,6 +35,7 @@ LAYER_SETTINGS = (
 @click.command()
 @click.argument("map_path", metavar="MAP")
 @click.option("--keep", metavar="FRACTION|PERCENT", help="Kept part of the positions: 0.25, 1/4 or 25%.")
+@click.option("--plain", is_flag=True, help="Quantise the map itself to --kept-bits: no transform, no index.")
 @click.option("--levels", type=int, default=3, show_default=True, help="Haar levels, 1 to 5.")
 @click.option("--haar", type=click.Choice(HAAR_VARIANTS), default="exact", show_default=True)
 @click.option("--score", type=click.Choice(SCORES), default="l2", show_default=True)
@@ -53,7 +58,7 @@ LAYER_SETTINGS = (
 @click.option("--widths", is_flag=True, help="Add each signal's required width and the widest value seen.")
 @click.option("--explain", is_flag=True, help="Add what each column means and the multipliers used.")
 def simulate(**asked: Any) -> None:
-    """Run a WCC layer bit-exactly on the feature map MAP.
+    """Run a WCC layer bit-exactly on the feature map MAP, or with --plain a plainly quantised one.
 
     MAP is an npz with x, x_scale, w, w_scale, bias and act (an npz or npy with x alone needs --layer), or
     the name of a shipped map. R1, R2 and R3 are calibrated on the map itself unless --layer is given.
@@ -62,6 +67,7 @@ def simulate(**asked: Any) -> None:
     Examples:
       wccsim simulate coffee_block2_linear_c24_100x150 --keep 25%
       wccsim simulate map.npz --keep 1/8 --levels 2 --per-level-shift --widths
+      wccsim simulate map.npz --plain --kept-bits 4 --widths --explain
       wccsim simulate map.npz --keep 25% --save-layer layer.npz --dump arrays
       wccsim simulate other.npz --layer layer.npz --json -
     """
@@ -70,10 +76,10 @@ def simulate(**asked: Any) -> None:
     from wccsim.maps import load_map
     from wccsim.report import simulation
 
-    given = [name for name in LAYER_SETTINGS if _was_given(name)]
-    if asked["layer_path"] and given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise WccsimError(f"--layer holds every setting of the layer; drop {options}")
+    if asked["layer_path"]:
+        _refuse("--layer holds every setting of the layer", LAYER_SETTINGS)
+    if asked["plain"]:
+        _refuse("--plain has no transform, selection or index", TRANSFORM_SETTINGS)
     if asked["dump"]:
         check_folder(Path(asked["dump"]))
     feature_map = load_map(_path_of(asked["map_path"]))
@@ -93,6 +99,13 @@ def simulate(**asked: Any) -> None:
         click.echo(simulation.text(run, widths=asked["widths"], explain=asked["explain"]), nl=False)
     if not all(row.within for row in run.errors):
         raise WccsimError("a stage lies outside its derived error bound: a fault of wccsim, please report it")
+
+
+def _refuse(why: str, names: tuple[str, ...]) -> None:
+    """Refuse the options `names` where they were given."""
+    given = [f"--{name.replace('_', '-')}" for name in names if _was_given(name)]
+    if given:
+        raise WccsimError(f"{why}; drop {', '.join(given)}")
 
 
 def _was_given(name: str) -> bool:
@@ -122,12 +135,12 @@ def _layer(asked: dict[str, Any], feature_map: Any) -> Any:
         return WCCLayer.load(asked["layer_path"])
     if feature_map.weights is None:
         raise WccsimError(f"{asked['map_path']} has no weights w; give a saved layer with --layer")
-    if asked["keep"] is None:
-        raise WccsimError("--keep is missing; it is the kept fraction, such as 25%")
+    if asked["keep"] is None and not asked["plain"]:
+        raise WccsimError("--keep is missing; it is the kept fraction, such as 25% (or --plain)")
     relu = feature_map.act != "none"
     parameters = WccParameters(
-        keep=parse_keep(asked["keep"]),
-        levels=asked["levels"],
+        keep=parse_keep(1 if asked["plain"] else asked["keep"]),
+        levels=0 if asked["plain"] else asked["levels"],
         in_bits=feature_map.in_bits,
         act_bits=asked["kept_bits"],
         weight_bits=asked["weight_bits"],

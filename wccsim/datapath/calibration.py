@@ -45,6 +45,8 @@ def kept_values(p: WccParameters, x: npt.NDArray[Any], x_scale: float) -> KeptVa
     channels, height, width = x.shape
     size = padded(height, p.levels), padded(width, p.levels), p.levels
     numbers = subband_map(*size)
+    if p.plain:  # every position, and the words themselves
+        return KeptValues(coefficients_of(x, 0) * x_scale, numbers, np.arange(height * width))
     integers = forward(pad(x, p.levels), p.levels, p.haar).reshape(channels, -1)
     energy = score(integers, alignment_shift_table(p, *size[:2])[numbers], p.score)
     indices = np.flatnonzero(select(energy, p.kept(height, width), p.mantissa_bits))
@@ -103,7 +105,7 @@ def find_clip(
     bands = subbands(height, width, p.levels)
     level_of = np.array([band.level for band in bands])
     limit_of = np.array([(1 << (p.kept_bits(band.band) - 1)) - 1 for band in bands])
-    levels = [_of_level(kept, level_of == level, limit_of) for level in range(1, p.levels + 1)]
+    levels = [_of_level(kept, level_of == level, limit_of) for level in range(min(1, p.levels), p.levels + 1)]
     everything = _sample(*(np.concatenate(parts) for parts in zip(*levels, strict=True)))
     common = find_alpha(everything[0], method, limit, everything[1]) / limit
     if not per_level:

@@ -23,7 +23,9 @@ from wccsim.datapath.subbands import subband_map
 def run_actions(plan: Plan, arrays: Arrays, index_bits: int) -> dict[Stage, ActionCounts]:
     """Actions of the run of `plan` that gave `arrays`, whose index memory took `index_bits`."""
     p, channels, outputs = plan.parameters, plan.channels, plan.out_channels
-    positions, kept = len(arrays.energy), int(np.count_nonzero(arrays.kept))
+    if p.plain:
+        return _plain_actions(plan, arrays)
+    positions, kept = len(arrays.kept), int(np.count_nonzero(arrays.kept))
     word, score_bits, mode = p.coefficient_bits(), p.score_bits(channels), p.requantise_mode
     numbers = subband_map(plan.padded_height, plan.padded_width, p.levels)
     shifts = alignment_shifts(plan)[numbers]
@@ -49,6 +51,23 @@ def run_actions(plan: Plan, arrays: Arrays, index_bits: int) -> dict[Stage, Acti
             index_read_bits=index_bits, wavelet_read_bits=outputs * kept * p.wavelet_bits
         ),
         Stage.INVERSE: inverse_actions(outputs, positions, p.levels, p.haar, p.inverse_bits(), p.bias),
+        Stage.REQUANTISE_OUT: requantise_actions(
+            outputs * positions, mode, output_write_bits=arrays.out.size * p.out_format().bits
+        ),
+    }
+
+
+def _plain_actions(plan: Plan, arrays: Arrays) -> dict[Stage, ActionCounts]:
+    """Of a plain layer: R1 takes the words as they are read, R3 those of R2 as they come; none is stored."""
+    p, channels, outputs = plan.parameters, plan.channels, plan.out_channels
+    positions, mode = int(np.count_nonzero(arrays.kept)), p.requantise_mode
+    kept_bits = channels * positions * p.act_bits
+    return {stage: ActionCounts() for stage in Stage} | {
+        Stage.PAD: pad_actions(channels, plan.height, plan.width, p.in_bits),
+        Stage.REQUANTISE: requantise_actions(channels * positions, mode, kept_write_bits=kept_bits),
+        Stage.MAC: mac_actions(channels, outputs, positions, kept_bits, p.weight_bits),
+        Stage.REQUANTISE_SUM: requantise_actions(outputs * positions, mode),
+        Stage.INVERSE: inverse_actions(outputs, positions, 0, p.haar, p.inverse_bits(), p.bias),
         Stage.REQUANTISE_OUT: requantise_actions(
             outputs * positions, mode, output_write_bits=arrays.out.size * p.out_format().bits
         ),

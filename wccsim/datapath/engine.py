@@ -49,7 +49,7 @@ def choose(plan: Plan, inner: bool, wanted: str | None = None, *, unsigned: bool
     passed: list[str] = []
     for name in [wanted] if wanted else PATHS:
         path = import_module(PATHS[name])
-        obstacle = path.covers(plan, inner, unsigned)
+        obstacle = _without_transform(plan, name) or path.covers(plan, inner, unsigned)
         if obstacle is None:
             reason = (
                 f"{VARIABLE} or the caller asked for it" if wanted else "the first that covers this layer"
@@ -58,3 +58,10 @@ def choose(plan: Plan, inner: bool, wanted: str | None = None, *, unsigned: bool
         passed.append(f"not {name}: {obstacle}")
     plain = import_module(PATHS["plain"])
     return Choice("plain", "; ".join(passed), plain.run)
+
+
+def _without_transform(plan: Plan, name: str) -> str | None:
+    """Why a plain layer does not run on a fast path."""
+    if plan.parameters.plain and name != "plain":
+        return "levels 0, a plain layer: the fast paths are built round the transform"
+    return None

@@ -31,7 +31,8 @@ OUT_TYPES = ("int8", "uint8")
 class LayerResult:
     """Every array of one layer; with a batch each array has a leading axis B.
 
-    N: padded positions, flat Mallat order; k: kept ones. coefficients int32 [C, N]; energy int64 [N];
+    N: padded positions, flat Mallat order; k: kept ones. coefficients int32 [C, N]; energy int64 [N], None in
+    a plain layer (levels 0), whose coefficients are the input words in raster order and all kept;
     kept bool [N]; indices int64 [k], increasing; q int8 [C, k]; acc and y int32 [Cout, k]; out int8 or
     uint8 [Cout, H, W]. coefficients, q, acc and y are None where only outputs were asked for.
     counts: actions per stage, over the whole batch; index_bits: size of the index memory, likewise.
@@ -39,7 +40,7 @@ class LayerResult:
     """
 
     coefficients: npt.NDArray[np.int32] | None
-    energy: npt.NDArray[np.int64]
+    energy: npt.NDArray[np.int64] | None
     kept: npt.NDArray[np.bool_]
     indices: npt.NDArray[np.int64]
     q: npt.NDArray[np.int8] | None
@@ -86,8 +87,9 @@ def simulate_layer(
     x is int8, int16, uint8 or uint16; `act_bits` is its nominal width: a signed map has b = act_bits, an
     unsigned one is carried as b = act_bits + 1, and b is 2 to 16. weights: integers [Cout, C] on the
     symmetric grid of `weight_bits`. keep: a fraction, 0 < keep <= 1, as Fraction, number or "25%".
-    levels: 1 to 5. Kept coefficients have min(act_bits, 8) bits unless `kept_bits` (2 to 8) says otherwise;
-    `detail_bits` narrows those of the LH, HL and HH bands further.
+    levels: 1 to 5, or 0 for a plain layer: with keep=1, x itself is quantised by R1 and convolved, with no
+    transform, selection or index (section 12). Kept coefficients have min(act_bits, 8) bits unless
+    `kept_bits` (2 to 8) says otherwise; `detail_bits` narrows those of the LH, HL and HH bands further.
 
     r1, r2, r3 are (M, s), y = clamp((v * M + 2**(s-1)) >> s), 2**15 <= M < 2**16; r2 and r3 may hold arrays,
     one value per output channel. In mode `tflite_double` M is Q31 and s the right shift after the high

@@ -28,11 +28,12 @@ CHUNK_WORDS = 1 << 20  # output words worked on at once: bounds the memory, not 
 class Arrays:
     """What a path computes for one image; N padded positions, k kept ones.
 
-    energy: int64 [N]. kept: bool [N]. out: int8 or uint8 [Cout, H, W]. Where inner arrays were not
-    asked for, the last four are None: coefficients int32 [C, N], q int8 [C, k], acc and y int32 [Cout, k].
+    energy: int64 [N], None in a plain layer (levels 0), which scores nothing. kept: bool [N]. out: int8 or
+    uint8 [Cout, H, W]. Where inner arrays were not asked for, the last four are None: coefficients int32
+    [C, N], q int8 [C, k], acc and y int32 [Cout, k].
     """
 
-    energy: npt.NDArray[np.int64]
+    energy: npt.NDArray[np.int64] | None
     kept: npt.NDArray[np.bool_]
     out: npt.NDArray[Any]
     coefficients: npt.NDArray[np.int32] | None = None
@@ -56,9 +57,7 @@ def run(
     p = plan.parameters
     layout = forward(pad(x, p.levels), p.levels, p.haar)
     coefficients = layout.reshape(plan.channels, plan.positions)
-    numbers = subband_map(plan.padded_height, plan.padded_width, p.levels)
-    energy = score(coefficients, alignment_shifts(plan)[numbers], p.score)
-    kept = select(energy, plan.kept, p.mantissa_bits)
+    energy, kept = shrink(plan, coefficients)
     indices = np.flatnonzero(kept)
     q = quantise_kept(plan, coefficients, indices)
     acc = multiply_accumulate(plan.weights, q)
@@ -70,6 +69,18 @@ def run(
     if not inner:
         return Arrays(energy, kept, out)
     return Arrays(energy, kept, out, coefficients, q, acc, y)
+
+
+def shrink(
+    plan: Plan, coefficients: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int64] | None, npt.NDArray[np.bool_]]:
+    """(energy int64 [N], kept bool [N]) of coefficients [C, N]; a plain layer keeps all and scores none."""
+    p = plan.parameters
+    if p.plain:
+        return None, np.ones(plan.positions, np.bool_)
+    numbers = subband_map(plan.padded_height, plan.padded_width, p.levels)
+    energy = score(coefficients, alignment_shifts(plan)[numbers], p.score)
+    return energy, select(energy, plan.kept, p.mantissa_bits)
 
 
 def alignment_shifts(plan: Plan) -> npt.NDArray[np.int64]:

@@ -167,7 +167,7 @@ def _check_widths(parameters: WccParameters, channels: int) -> None:
         raise WccsimError(
             f"{channels} input channels; int32 sums are exact for 1 to {MAX_IN_CHANNELS} of them"
         )
-    if parameters.score_bits(channels) > MAX_SCORE_BITS:
+    if not parameters.plain and parameters.score_bits(channels) > MAX_SCORE_BITS:
         raise WccsimError(
             f"the {parameters.score} score of {channels} channels of {parameters.in_bits} bits at "
             f"{parameters.levels} levels needs {parameters.score_bits(channels)} bits; "

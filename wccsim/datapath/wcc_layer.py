@@ -146,6 +146,8 @@ def calibrated(
     magnitude.
     """
     calibration.check_method(method)
+    if per_level_shift and parameters.plain:
+        raise WccsimError("per_level_shift needs Haar levels, 1 to 5; levels 0 is a plain layer")
     if not maps:
         raise WccsimError("calibration needs at least one map")
     _check_scales(x_scale, weight_scale, bias)

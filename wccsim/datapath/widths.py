@@ -38,10 +38,10 @@ def widths(plan: Plan, x: npt.NDArray[Any], result: LayerResult) -> tuple[Signal
     return (
         _row("input x", p.in_bits, x),
         *_coefficient_rows(plan, result),
-        _unsigned_row(f"score ({p.score}, unsigned)", p.score_bits(plan.channels), result.energy),
-        _row("kept coefficient q", p.act_bits, result.q),
+        *_score_rows(plan, result),
+        _row("quantised word q" if p.plain else "kept coefficient q", p.act_bits, result.q),
         _row("accumulator", p.accumulator_bits(plan.channels), result.acc),
-        _row("wavelet word y", p.wavelet_bits, result.y),
+        _row("word y after R2" if p.plain else "wavelet word y", p.wavelet_bits, result.y),
         _inverse_row(plan, result.y, result.indices),
         _unsigned_row("output (unsigned)", 8, result.out)
         if p.out_unsigned
@@ -50,9 +50,11 @@ def widths(plan: Plan, x: npt.NDArray[Any], result: LayerResult) -> tuple[Signal
 
 
 def _coefficient_rows(plan: Plan, result: LayerResult) -> list[SignalWidth]:
-    """One row a level, and one for the words on the common grid of the score."""
+    """One row a level, and one for the words on the common grid of the score; a plain layer has none."""
     p = plan.parameters
     assert result.coefficients is not None
+    if p.plain:
+        return []
     layout = result.coefficients.reshape(-1, plan.padded_height, plan.padded_width)
     bands = subbands(plan.padded_height, plan.padded_width, p.levels)
     rows = []
@@ -64,6 +66,14 @@ def _coefficient_rows(plan: Plan, result: LayerResult) -> list[SignalWidth]:
         for band, shift in zip(bands, alignment_shifts(plan).tolist(), strict=True)
     ]
     return [*rows, _row("aligned coefficient", p.aligned_bits(), *aligned)]
+
+
+def _score_rows(plan: Plan, result: LayerResult) -> list[SignalWidth]:
+    """The score, where there is one."""
+    p = plan.parameters
+    if result.energy is None:
+        return []
+    return [_unsigned_row(f"score ({p.score}, unsigned)", p.score_bits(plan.channels), result.energy)]
 
 
 def _unsigned_row(signal: str, required: int, part: npt.NDArray[Any]) -> SignalWidth:
@@ -88,9 +98,11 @@ def _inverse_row(plan: Plan, y: npt.NDArray[np.int32], indices: npt.NDArray[np.i
         words[:, indices] = y[part]
         layout = words.reshape(-1, plan.padded_height, plan.padded_width)
         bias = None if plan.bias is None else plan.bias[part]
+        if p.plain:
+            seen.append(inverse(layout, 0, bias=bias))
         for level in range(p.levels):
             # A_level is the inverse of the corner that holds the sub-bands above it.
             corner = layout[:, : plan.padded_height >> level, : plan.padded_width >> level]
             pixels = inverse(corner, p.levels - level, p.haar, bias)
             seen.append(np.array([pixels.min(), pixels.max()]))
-    return _row("inverse word", p.inverse_bits(), *seen)
+    return _row("word before R3" if p.plain else "inverse word", p.inverse_bits(), *seen)

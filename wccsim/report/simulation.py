@@ -128,11 +128,12 @@ def write_json(path: str, run: Simulation) -> None:
 def dump(folder: Path, run: Simulation) -> None:
     """Every array of the run as npy, with the report, into `folder`."""
     names = ("coefficients", "energy", "kept", "indices", "q", "acc", "y", "out")
-    arrays = {name: getattr(run.result, name) for name in names}
+    arrays = {name: getattr(run.result, name) for name in names if getattr(run.result, name) is not None}
     arrays.update(x=run.feature_map.x, weights=run.plan.weights)
     plan, p = run.plan, run.layer.parameters
-    memory = encode(run.result.kept, p.index, plan.padded_height, plan.padded_width, p.levels)
-    arrays["index"] = np.frombuffer(memory.payload, np.uint8)
+    if not p.plain:
+        memory = encode(run.result.kept, p.index, plan.padded_height, plan.padded_width, p.levels)
+        arrays["index"] = np.frombuffer(memory.payload, np.uint8)
     if run.plan.bias is not None:
         arrays["bias"] = run.plan.bias
     write_dump(folder, arrays, report(run))
@@ -147,10 +148,17 @@ def _heading(run: Simulation) -> str:
     )
     levels = "1 level" if p.levels == 1 else f"{p.levels} levels"
     shifts = f"; per-level shifts {list(p.per_level_shift)}" if p.per_level_shift else ""
-    return (
+    layer = (
         f"{run.feature_map.name}: {plan.channels}x{plan.height}x{plan.width} {run.feature_map.x.dtype}"
         f" -> {plan.out_channels} channels {run.result.out.dtype}{padded}\n"
-        f"keep {p.keep}: {plan.kept:,} of {plan.positions:,} positions; {levels}, haar {p.haar}, "
+    )
+    if p.plain:
+        return (
+            f"{layer}plain quantisation to {p.act_bits} bits: no transform, all {plan.kept:,} positions, "
+            f"no index\nkernels: {run.result.path}\n" + _scale_note(run)
+        )
+    return (
+        f"{layer}keep {p.keep}: {plan.kept:,} of {plan.positions:,} positions; {levels}, haar {p.haar}, "
         f"score {p.score}, selection {p.selection}\n"
         f"index {p.index}: {run.result.index_bits:,} bits{shifts}; kernels: {run.result.path}\n"
         + _scale_note(run)

@@ -53,6 +53,8 @@ def check_supported(plan: Plan) -> None:
     p = plan.parameters
     if p.haar != "exact":
         raise WccsimError(f"haar {p.haar!r} has no Verilog; exported: exact")
+    if p.plain:
+        raise WccsimError("levels 0, a plain layer, has no Verilog; exported: levels 1 to 5")
     if p.index != "bitmap":
         raise WccsimError(f"index {p.index!r} has no Verilog; exported: bitmap")
     if p.detail_bits not in (None, p.act_bits):
