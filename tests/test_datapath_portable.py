@@ -13,7 +13,7 @@ from fast_paths import COVERED, EVERY, both, calibrated, layer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wccsim.datapath import fused, portable, product, strips, workers
+from wccsim.datapath import portable, portable_plan, product, strips, workers
 from wccsim.datapath.engine import PATHS, VARIABLE, choose
 from wccsim.datapath.fused import Workspace
 from wccsim.default_maps import default_map_paths
@@ -78,12 +78,12 @@ def test_kept_words_and_sums_equal_plain_stage_by_stage():
     workspace = Workspace(threads=1)
     portable.run(plan, case.x, np.empty((6, 32, 40), np.int8), False, workspace)
     room = workspace.room(plan, False, portable.KERNELS)
-    last = room.fused.strips.count - 1  # the strip whose words the scratch arrays still hold
-    base, step = room.fused.order[:2]
+    last = room.strips.count - 1  # the strip whose words the scratch arrays still hold
+    base, step = room.strips.base, room.strips.step
     flat = base + last * step
     places = np.flatnonzero(expected.kept[flat])
     columns = np.searchsorted(expected.indices, flat[places])
-    slots = room.scratch["places"].shape[1]
+    slots = room.scratch["places"][0].size
     y = room.scratch["y"][0].reshape(6, slots)[:, : len(places)]
     np.testing.assert_array_equal(y, expected.y[:, columns])
     words = room.scratch["panels"][0].view(np.int16).reshape(-1, 5, product.PANEL, 2)
@@ -174,7 +174,7 @@ def test_selection_equals_a_sort(values, kept, mantissa_bits):
 def test_the_32_bit_requantiser_is_exact(value, multiplier, shift):
     found = portable._requantise.py_func
     with np.errstate(over="raise"):
-        words = [np.int32(v) for v in (value, multiplier, shift - fused.SPLIT, -(1 << 20), 1 << 20)]
+        words = [np.int32(v) for v in (value, multiplier, shift - portable_plan.SPLIT, -(1 << 20), 1 << 20)]
         exact = (value * multiplier + (1 << (shift - 1))) >> shift
         assert found(*words) == min(max(exact, -(1 << 20)), 1 << 20)
 

@@ -1,31 +1,30 @@
 """The vector path equals the slow twin and the plain path; on a processor that lacks it, not run."""
 
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from datapath_cases import PATTERNS, cases, finish
+from datapath_cases import PATTERNS, cases
 from fast_paths import COVERED, EVERY, both, layer
 from hypothesis import given
 from hypothesis import strategies as st
-from numba import njit
 
-from wccsim.datapath import vector, vector_ir
+from wccsim.datapath import lanes, vector, vector_gather, vector_product
 from wccsim.datapath.engine import VARIABLE, choose
 from wccsim.datapath.fused import Workspace
-from wccsim.parameters import WccParameters
 
-runs_here = pytest.mark.skipif(
-    vector_ir.missing() is not None, reason=f"vector path not run: {vector_ir.missing()}"
-)
+runs_here = pytest.mark.skipif(lanes.missing() is not None, reason=f"vector path not run: {lanes.missing()}")
+
+
+# Where, in a panel's two registers, position i of a group lies: the order of vpunpck.
+PANEL_ORDER = [i // 8 * 4 + i % 4 + i // 4 % 2 * 16 for i in range(vector_gather.GROUP)]
 
 
 @runs_here
 @EVERY
 @given(st.data())
 def test_equals_the_twin_over_every_option_it_covers(data):
-    levels = data.draw(st.integers(2, 4))
+    levels = data.draw(st.integers(1, 5))
     in_bits = data.draw(st.integers(2, min(9, 16 - 2 * levels)))
     case = data.draw(cases(max_size=17, levels=levels, in_bits=in_bits, **COVERED))
     unsigned = case.x.dtype.kind == "u"
@@ -57,7 +56,7 @@ def test_equals_plain_on_narrow_wide_and_odd_sizes(shape, unsigned, outputs):
 
 
 @runs_here
-@pytest.mark.parametrize("levels", [2, 3, 4])
+@pytest.mark.parametrize("levels", [1, 2, 3, 4])
 @pytest.mark.parametrize("selection", ["exact", "binned:3"])
 def test_equals_plain_on_every_level_and_selection(levels, selection):
     shifts = tuple(range(levels))
@@ -73,16 +72,17 @@ def test_kept_words_equal_plain_stage_by_stage():
     workspace = Workspace(threads=1)
     vector.run(plan, case.x, np.empty((6, 32, 40), np.int8), False, workspace)
     room = workspace.room(plan, False, vector.KERNELS)
-    base, step = room.fused.order[:2]
-    flat = base + (room.fused.strips.count - 1) * step
+    flat = room.strips.base + (room.strips.count - 1) * room.strips.step
     places = np.flatnonzero(expected.kept[flat])
     columns = np.searchsorted(expected.indices, flat[places])
-    full = -(-len(places) // vector_ir.PANEL) * vector_ir.PANEL
-    y = room.scratch["y"][0][: 6 * full].reshape(6, full)[:, : len(places)]
-    np.testing.assert_array_equal(y, expected.y[:, columns])
-    panels = room.scratch["panels"][0][: 3 * full].view(np.uint8)
-    words = panels.reshape(-1, 3, vector_ir.PANEL, 4).transpose(1, 3, 0, 2).reshape(12, full)
-    q = words[:9, : len(places)].astype(np.int16) - 128
+    y = room.scratch["y"][0][: 6 * (room.scratch["four"][0].size // 4)].reshape(6, -1)[:, : len(places)]
+    assert vector_product.ROWS >= 6
+    raised = room.prepared.ups[np.flatnonzero(expected.kept[flat])]
+    np.testing.assert_array_equal(y, expected.y[:, columns].astype(np.int32) << raised)
+    groups = -(-len(places) // vector_gather.GROUP)
+    panels = room.scratch["panels"][0][: groups * 3 * vector_gather.GROUP].view(np.uint8)
+    lanes_of = panels.reshape(groups, 3, vector_gather.GROUP, 4).transpose(1, 3, 0, 2)
+    q = lanes_of[:, :, :, PANEL_ORDER].reshape(12, -1)[:9, : len(places)].astype(np.int16) - 128
     np.testing.assert_array_equal(q, expected.q[:, columns])
 
 
@@ -97,72 +97,46 @@ def test_threads_and_a_reused_workspace_change_nothing():
 
 
 @runs_here
-@given(st.integers(0, (1 << 32) - 1), st.integers(0, 1 << 30))
-@EVERY
-def test_expand_undoes_compress_under_any_mask(mask, seed):
-    source = np.random.default_rng(seed).integers(-32768, 32768, 64).astype(np.int16)
-    flags = np.array([mask >> bit & 1 for bit in range(32)], bool)
-    packed, back = _round_trip(source, np.uint32(mask).astype(np.int32))
-    np.testing.assert_array_equal(packed[: flags.sum()], source[32:][flags])
-    np.testing.assert_array_equal(back, np.where(flags, source[32:], 0))
-
-
-@njit
-def _move(source, mask, packed, back):
-    vector_ir.compress(source, 32, mask, packed, 0)
-    vector_ir.expand(packed, 0, mask, back, 0)
-
-
-def _round_trip(source, mask):
-    packed, back = np.empty(32, np.int16), np.empty(32, np.int16)
-    _move(source, mask, packed, back)
-    return packed, back
-
-
-@runs_here
-@pytest.mark.parametrize("channels", [1, 4, 7, 1024])
-def test_the_tile_is_exact_at_the_extremes(channels):
-    """All weights and words at an end of their range, in every sign, and at random."""
+@pytest.mark.parametrize("channels", [1, 4, 7, 2080])
+@pytest.mark.parametrize("relieved", [False, True])
+def test_the_tile_is_exact_at_the_extremes(channels, relieved):
+    """All weights and words at an end of their range, in every sign, and at random; every requantiser."""
     rng = np.random.default_rng(channels)
-    weights = rng.integers(-127, 128, (vector_ir.ROWS, channels)).astype(np.int8)
+    rows, group = vector_product.ROWS, vector_gather.GROUP
+    weights = rng.integers(-127, 128, (rows, channels)).astype(np.int8)
     weights[0], weights[1] = 127, -127
-    q = rng.integers(-127, 128, (channels, vector_ir.PANEL))
+    q = rng.integers(-127, 128, (channels, group))
     q[:, 0], q[:, 1] = 127, -127
     fours = -(-channels // 4)
-    full = np.zeros((fours * 4, vector_ir.PANEL), np.int64)
+    full = np.zeros((fours * 4, group), np.int64)
     full[:channels] = q
-    panel = (full + 128).astype(np.uint8).reshape(fours, 4, -1).transpose(0, 2, 1)
-    sums = np.empty(vector_ir.ROWS * vector_ir.PANEL, np.int32)
-    packed = vector_ir.pack_weights(weights)
-    _tile(np.ascontiguousarray(panel).view(np.int32).reshape(-1), packed, sums, fours)
-    np.testing.assert_array_equal(sums.reshape(vector_ir.ROWS, -1), weights.astype(np.int64) @ q)
-
-
-@njit
-def _tile(panel, weights, sums, fours):
-    vector_ir.dot_tile(panel, 0, weights, 0, sums, fours)
+    multiplier, shift = rng.integers(1 << 15, 1 << 16, rows), rng.integers(20, 42, rows)
+    ups, reliefs = rng.integers(0, 3, group), rng.integers(0, 4, group) * relieved
+    panel = (full + 128).astype(np.uint8).reshape(fours, 4, group).transpose(0, 2, 1)
+    inverse = np.argsort(PANEL_ORDER)
+    y = np.empty(rows * group, np.int32)
+    vector_product._multiply_tile(
+        np.ascontiguousarray(panel[:, inverse]).view(np.int32).reshape(-1), fours, group,
+        vector_product.pack_weights(weights), vector_product.requantisers(rows, multiplier, shift), 0, 0, relieved,
+        32767, ups.astype(np.int16), reliefs.astype(np.int16), y, group,
+    )  # fmt: skip
+    own = shift[:, None] - reliefs
+    exact = (weights.astype(np.int64) @ q * multiplier[:, None] + (1 << (own - 1))) >> own
+    np.testing.assert_array_equal(y.reshape(rows, group), np.clip(exact, -32767, 32767) << ups)
 
 
 def test_a_processor_without_it_falls_back_and_says_so(monkeypatch):
     """Nothing of the vector path is compiled where a feature is missing."""
-    monkeypatch.setattr(vector_ir.binding, "get_host_cpu_features", lambda: {"avx512bw": True, "avx2": True})
-    vector_ir.missing.cache_clear()
+    monkeypatch.setattr(lanes.binding, "get_host_cpu_features", lambda: {"avx512bw": True, "avx2": True})
+    lanes.missing.cache_clear()
     try:
         case = layer((3, 16, 16))
         monkeypatch.setenv(VARIABLE, "vector")
         result = case.run(outputs_only=True)
         assert result.path == "plain"
-        assert "no avx512vbmi2, avx512vnni" in result.path_reason
+        assert "no avx512vbmi, avx512vbmi2, avx512vnni" in result.path_reason
         monkeypatch.delenv(VARIABLE)
         assert choose(case.plan(), False).name == "portable"
         assert "not vector" in choose(case.plan(), False).reason
     finally:
-        vector_ir.missing.cache_clear()
-
-
-def test_a_strip_that_is_no_whole_number_of_blocks_falls_back(monkeypatch):
-    monkeypatch.setattr(vector_ir, "missing", lambda: None)
-    p = WccParameters(levels=1)
-    case = finish(p, np.zeros((1, 4, 6), np.int8), 1, np.random.default_rng(0))
-    assert "not a multiple of 32" in vector.covers(case.plan(), False, False)
-    assert replace(case).run(path="vector", outputs_only=True).path == "plain"
+        lanes.missing.cache_clear()

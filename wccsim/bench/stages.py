@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from wccsim.bench.inputs import Job
-from wccsim.datapath import fused, portable
+from wccsim.datapath import portable, portable_plan
 from wccsim.datapath.fused import Workspace
 from wccsim.datapath.portable import _expand_strip, _gather_strip, _inverse_strip, _keep_strip
 from wccsim.datapath.portable_forward import _score_strips
@@ -94,12 +94,12 @@ def stage_costs(one: Job, repeats: int = 3) -> list[StageCost]:
     """The stages of a layer that the portable path covers, each run alone over all strips."""
     plan = one.plan
     room = Workspace(threads=1).room(plan, False, portable.KERNELS)
-    f, scratch = room.fused, {name: array[0] for name, array in room.scratch.items()}
-    image = fused.pairs_of_pixels(plan, one.x, room)
+    f, scratch = room.prepared, {name: arrays[0] for name, arrays in room.scratch.items()}
+    image = portable_plan.pairs_of_pixels(one.x, room)
     base, step, rows, r1_shifts, _ = f.order
     out = np.empty((plan.out_channels, plan.height, plan.width), np.int8)
     slots, pairs = len(scratch["places"]), (plan.channels + 1) // 2
-    places, counts = np.empty((f.strips.count, slots), np.int32), np.empty(f.strips.count, np.int64)
+    places, counts = np.empty((room.strips.count, slots), np.int32), np.empty(room.strips.count, np.int64)
     energy, kept = np.empty(plan.positions, np.int64), np.empty(plan.positions, np.bool_)
     scratch["shifts"][:] = r1_shifts[0]
     scratch["relief"][:] = 0
@@ -118,7 +118,7 @@ def stage_costs(one: Job, repeats: int = 3) -> list[StageCost]:
         )  # fmt: skip
 
     def choose() -> object:
-        t = select(room.scores, scratch["bins"], plan.kept, plan.parameters.mantissa_bits, f.strips)
+        t = select(room.scores, scratch["bins"], plan.kept, plan.parameters.mantissa_bits, room.strips)
         return _places_of_strips(
             room.scores, base, step, (t.low, t.high, t.last), energy, kept, places, counts
         )

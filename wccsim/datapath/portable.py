@@ -6,7 +6,7 @@ MAC array, R2, zero-fill, inverse and R3 while it stays in the second-level cach
 reach memory. Each thread claims the next strip until none is left (`workers.py`).
 
 Kernels trust their arguments; `wccsim.datapath.fused` checks, allocates and calls. Widths, with the
-conditions that `fused.why_not` checks: coefficients int16 (b + 2L <= 16); everything requantised is
+conditions that `portable_plan.covers` checks: coefficients int16 (b + 2L <= 16); everything requantised is
 below 2**25 in magnitude and every shift is 12..41, so that `_requantise` holds in 32 bits.
 """
 
@@ -22,12 +22,13 @@ import numpy.typing as npt
 from numba import njit
 
 from wccsim.datapath import fused
-from wccsim.datapath.fused import Workspace
+from wccsim.datapath.fused import Room, Workspace
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
-from wccsim.datapath.portable_forward import I16, I32, I64, LOW_WORD, U, _forward_strip
+from wccsim.datapath.portable_forward import I16, I32, I64, LOW_WORD, U, _forward_strip, _score_strips
+from wccsim.datapath.portable_plan import covers, pairs_of_pixels, prepare, scratch_sizes
 from wccsim.datapath.product import PANEL, ROWS, mac_tile, pack_weights
-from wccsim.datapath.strips import BINS
+from wccsim.datapath.strips import BINS, Threshold
 from wccsim.datapath.workers import claim
 
 
@@ -211,7 +212,7 @@ def _crop(pixels, strip, rows, width, out, channel):
 def _layer_strip(
     strip, image, scores, order, numbers, threshold, weights, r2, r3, bias, room, energy, kept, out
 ):
-    """One strip from scores to pixels. The tuples are laid out in `fused.execute`."""
+    """One strip from scores to pixels. The tuples are laid out in `_layer`."""
     base, step, rows, r1_shifts, reliefs = order
     levels, flip, offset, multiplier, q_limit, y_limit, low, high = numbers
     both, lows, places, shifts, relief, pair, panels, sums, y, approximations, pixels, _, _ = room
@@ -263,14 +264,9 @@ def _layer_strips(
         s = claim(counter)
 
 
-def covers(plan: Plan, inner: bool, unsigned: bool) -> str | None:
-    """Why this path cannot run `plan` on signed or unsigned maps; None: it can."""
-    return fused.why_not(plan, inner, unsigned)
-
-
 def _shapes(plan: Plan) -> fused.Shapes:
     """The scratch arrays of one thread: dtype and shape, in the order `_layer_strip` takes them."""
-    words, lows, slots = fused.scratch_sizes(plan, PANEL)
+    words, lows, slots = scratch_sizes(plan, PANEL)
     pairs, outs = (plan.channels + 1) // 2, plan.out_channels
     return {
         "words": (np.int16, (2, words)),
@@ -289,7 +285,32 @@ def _shapes(plan: Plan) -> fused.Shapes:
     }
 
 
-KERNELS = fused.Kernels("portable", _shapes, pack_weights, _layer_strips)
+def _score(room: Room, image: npt.NDArray[Any], thread: int, counter: npt.NDArray[np.int64]) -> None:
+    f, own = room.prepared, {name: arrays[thread] for name, arrays in room.scratch.items()}
+    _score_strips(
+        counter, image, f.levels, f.flip, f.offset, f.order[2], f.batch, own["words"], own["lows"], own["squares"],
+        room.scores, own["bins"],
+    )  # fmt: skip
+
+
+def _layer(
+    room: Room,
+    image: npt.NDArray[Any],
+    thread: int,
+    counter: npt.NDArray[np.int64],
+    threshold: Threshold,
+    arrays: Arrays,
+) -> None:
+    f = room.prepared
+    numbers = f.levels, f.flip, f.offset, *f.r1, f.y_limit, f.low, f.high
+    own = tuple(held[thread] for held in room.scratch.values())
+    _layer_strips(
+        counter, image, room.scores, f.order, numbers, (threshold.low, threshold.high, threshold.last), room.weights,
+        f.r2, f.r3, f.bias, own, arrays.energy, arrays.kept, arrays.out.view(np.int8),
+    )  # fmt: skip
+
+
+KERNELS = fused.Kernels("portable", prepare, _shapes, pack_weights, True, pairs_of_pixels, _score, _layer)
 
 
 def run(
@@ -301,3 +322,6 @@ def run(
 ) -> Arrays:
     """One image x [C, H, W] through `plan` into `out` [Cout, H, W]; `workspace` is reused where given."""
     return fused.execute(KERNELS, plan, x, out, workspace)
+
+
+__all__ = ["KERNELS", "covers", "run"]

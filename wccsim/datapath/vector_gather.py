@@ -1,0 +1,169 @@
+# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False
+# Kernels state their types in their docstrings: numba infers them.
+
+"""The middle of the vector path: which words a strip keeps, their gather, and R1, in AVX-512 registers.
+
+A strip's flags are a bit mask, 64 positions a word. vpcompressw moves the kept words of a block together
+under its mask; where they go is the number of bits set before it, counted once a strip for all channels.
+R1 takes four channels at once and leaves panels: for every four channels, GROUP words of four unsigned bytes
+q + 128, the lanes in the order of vpunpck, which R2 undoes by itself (`vector_product`).
+
+R1 in 16 bits. M is the multiplier, 2**15 <= M < 2**16; as a signed word it is M - 2**16, so that vpmulhw(c, M) + c
+is floor(c M / 2**16), exactly. 2**(s-1) is a multiple of 2**16 for s >= 17, and floors nest: q is
+(floor(c M / 2**16) + 2**(s-17)) >> (s-16). A level that shifts by less has its words raised: c 2**e for c, s + e
+for s. The sum fits where c 2**e has at most 15 bits and s <= 31; with 16 bits and s <= 24 a sum that saturates is
+one that the clamp cuts anyway (`vector_plan.covers` checks).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+
+from wccsim.datapath.lanes import Code, kernel
+from wccsim.datapath.portable_forward import I16, I32, I64, U
+from wccsim.datapath.vector_forward import BLOCK, _forward_strip
+
+FLAGS = 64  # positions in a word of the mask
+GROUP = 32  # positions of a panel, in two registers of 32-bit lanes
+LEAST_SHIFT = 17
+
+
+def _reached(code: Code, scores: Any, at: Any, bound: Any) -> Any:
+    """A bit for each of the FLAGS scores at scores[at:]: it reaches the bound."""
+    least, builder, mask = code.spread(bound, 64), code.builder, None
+    for part in range(FLAGS // 8):
+        found = code.load(scores, code.plus(at, 8 * part), 64).mask_at_least(least)
+        bits = builder.shl(builder.zext(found, ir.IntType(64)), ir.Constant(ir.IntType(64), 8 * part))
+        mask = bits if mask is None else builder.or_(mask, bits)
+    return mask
+
+
+def _bits_set(code, mask):
+    return code.builder.ctpop(mask)
+
+
+def _first_bits(code, count):
+    return code.first(count, FLAGS)
+
+
+def _spread_flags(code, mask, flags, at):
+    """One byte, 0 or 1, for each bit of the mask."""
+    code.store(code.where_set(mask, code.constant(8, 1)), flags, at)
+
+
+def _compress_block(code, words, at, mask, target, to):
+    """The words of a block whose bit is set, side by side, to target[to:]; BLOCK words are written."""
+    code.store(
+        code.compressed(code.load(words, at, 16), code.builder.trunc(mask, ir.IntType(BLOCK))), target, to
+    )
+
+
+def _requantise_four(code, four, slots, j, shifts, multiplier, limit, panels, at):
+    """R1 of GROUP words of four channels, four[j + c * slots], into a group's two registers at panels[at]."""
+    factor, most, one = code.spread(multiplier, 16), code.spread(limit, 16), code.constant(16, 1)
+    both = code.load(shifts, j, 16)
+    shift, raised = both & code.constant(16, 255), both >> code.constant(16, 8)
+    half = one << (shift - one)
+    least = code.constant(16, 0) - most
+    bytes_of = []
+    for _ in range(4):
+        c = code.load(four, j, 16) << raised
+        scaled = code.sum_saturating(code.high_product(c, factor) + c, half) >> shift
+        bytes_of.append(scaled.at_least(least).at_most(most))
+        j = code.builder.add(j, slots)
+    low_byte, eight = code.constant(16, 255), code.constant(16, 8)
+    pairs = [(bytes_of[i] & low_byte) | (bytes_of[i + 1] << eight) for i in (0, 2)]
+    signs = code.constant(32, -0x7F7F7F80)  # 0x80808080: q + 128 is q with its top bit changed
+    for part, words in enumerate(pairs[0].interleaved(pairs[1])):
+        code.store(words.seen_as(32) ^ signs, panels, code.plus(at, part * GROUP // 2))
+
+
+reached = kernel(_reached, types.int64)
+bits_set = kernel(_bits_set, types.int64)
+first_bits = kernel(_first_bits, types.int64)
+spread_flags = kernel(_spread_flags)
+compress_block = kernel(_compress_block)
+requantise_four = kernel(_requantise_four)
+
+
+@njit(cache=True)
+def _settle_ties(mask, base, step, strip, first, last):
+    """The mask without the ties that lie behind `last`; `mask` holds ties only."""
+    kept = I64(0)
+    for bit in range(FLAGS):
+        i = first + bit
+        if mask >> I64(bit) & I64(1) and base[U(i)] + strip * step[U(i)] <= last:
+            kept |= I64(1) << I64(bit)
+    return kept
+
+
+@njit(cache=True)
+def _mark_strip(scores, strip, words, base, step, threshold, masks):
+    """The masks of one strip; scores is flat."""
+    low, high, last = threshold
+    for block in range(masks.size):
+        at, inside = strip * words + block * FLAGS, first_bits(words - block * FLAGS)
+        mask = reached(scores, at, high) & inside
+        if low < high:
+            tied = reached(scores, at, low) & inside & ~mask
+            if tied != 0:
+                mask |= _settle_ties(tied, base, step, strip, block * FLAGS, last)
+        masks[block] = mask
+
+
+@njit(cache=True)
+def _count_before(masks, before):
+    """Kept words before each 16 positions; returns how many there are."""
+    count = I64(0)
+    for block in range(masks.size):
+        for part in range(4):
+            before[4 * block + part] = count
+            count += bits_set((masks[block] >> I64(16 * part)) & I64(0xFFFF))
+    return count
+
+
+@njit(cache=True)
+def _write_marks(scores, strip, words, pieces, masks, flags, energy, kept):
+    """Scores and flags of one strip in flat order. pieces: int64 [n, 4] of `vector_plan.pieces_of`."""
+    for block in range(masks.size):
+        spread_flags(masks[block], flags, block * FLAGS)
+    for piece in range(pieces.shape[0]):
+        start, count, base, step = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2], pieces[piece, 3]
+        source, target = strip * words + start, base + strip * step
+        for i in range(count):
+            energy[U(target + i)] = scores[U(source + i)]
+        for i in range(count):
+            kept[U(target + i)] = flags[U(start + i)]
+
+
+@njit(cache=True)
+def _compress_strip(words, masks, before, target, to):
+    for block in range(masks.size):
+        mask = masks[block]
+        compress_block(words, block * FLAGS, mask, target, to + before[4 * block])
+        compress_block(words, block * FLAGS + BLOCK, mask >> I64(BLOCK), target, to + before[4 * block + 2])
+
+
+@njit(cache=True)
+def _gather_strip(
+    image, shape, strip, numbers, rows, columns, masks, before, count, shifts, words, lows, four, panels
+):
+    """Haar, gather and R1 of one strip into panels int32, [group][four channels][GROUP], flat; `count` whole groups."""
+    levels, offset, multiplier, limit = numbers[:4]
+    channels, slots = shape[0], four.size // 4
+    size = rows.size * columns >> (2 * (levels - 1))
+    fours = (channels + 3) // 4
+    for c in range(channels):
+        start = _forward_strip(image, shape[1:], c, strip, levels, offset, rows, columns, words, lows)
+        for i in range(size):
+            words[U(i)] = I16(lows[U(start + i)] - I32(offset << (2 * levels)))
+        _compress_strip(words, masks, before, four, c % 4 * slots)
+        if c + 1 == channels:
+            four[(c % 4 + 1) * slots :] = 0
+        if c + 1 == channels or c % 4 == 3:
+            for j in range(0, count, GROUP):
+                at = (j * fours) + c // 4 * GROUP
+                requantise_four(four, slots, j, shifts, multiplier, limit, panels, at)

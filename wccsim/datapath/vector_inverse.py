@@ -1,0 +1,160 @@
+# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False
+# Kernels state their types in their docstrings: numba infers them.
+
+"""The last part of the vector path: zero-fill, inverse transform, bias and R3, in AVX-512 registers.
+
+Words are 32 bits, already shifted to the last level's grid by R2. vpexpandd puts the kept ones to their places
+under the strip's mask, zeros elsewhere. Approximations of all levels follow one another as in `portable`. At
+level 1 a block is 32 words of each band: 64 pixels of two rows, which leave their registers as bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit
+
+from wccsim.datapath.lanes import Code, Vector, kernel
+from wccsim.datapath.vector_forward import PIXELS, _rows_of
+from wccsim.datapath.vector_product import LANES, scaled
+
+COLUMNS = 2 * LANES  # words of each band in a block of level 1
+_EVEN_ODD = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
+
+
+def _expand_four(code, y, at, before, block, mask, words, to):
+    """Zero-fill of 64 positions: words[to:], from y[at + before[block]:] on; `mask` has a bit for each."""
+    builder = code.builder
+    for part in range(4):
+        place = code.plus(block, part)
+        start = builder.load(builder.gep(before.data, [place]))
+        bits = builder.trunc(builder.lshr(mask, mask.type(LANES * part)), ir.IntType(LANES))
+        kept = code.load(y, builder.add(at, start), 32)
+        code.store(code.expanded(kept, bits), words, code.plus(to, LANES * part))
+
+
+def _butterflies(code: Code, a: Vector, words: Any, size: Any, i: Any) -> tuple[Vector, ...]:
+    """Even and odd words of the top row, then of the bottom row, of 16 approximations `a`."""
+    bands = []
+    for _ in range(3):
+        i = code.builder.add(i, size)
+        bands.append(code.load(words, i, 32))
+    b, c, d = bands
+    return (a + b) + (c + d), (a + b) - (c + d), (a - b) + (c - d), (a - b) - (c - d)
+
+
+def _inverse_next(partial: bool) -> Any:
+    """A block of a level above 1: approximations lows[start + i:] to the next ones at lows[begin:]."""
+
+    def write(code, lows, start, words, size, i, left, begin):
+        builder = code.builder
+        quad = _butterflies(code, code.load(lows, builder.add(start, i), 32), words, size, i)
+        to, left = builder.add(begin, builder.add(i, i)), builder.add(left, left)
+        for even, odd in (quad[:2], quad[2:]):
+            for half in (0, 1):
+                row, place = (
+                    even.picked(odd, _EVEN_ODD[LANES * half : LANES * half + LANES]),
+                    code.plus(to, LANES * half),
+                )
+                if partial:
+                    mask = code.first(builder.sub(left, left.type(LANES * half)), LANES)
+                    code.store_where(mask, row, lows, place)
+                else:
+                    code.store(row, lows, place)
+            to = builder.add(to, builder.add(size, size))
+
+    return kernel(write)
+
+
+def _last_order() -> list[int]:
+    """Where, in what vpackssdw and vpacksswb leave of even and odd pixels, pixel i of 64 lies."""
+    places = []
+    for pixel in range(PIXELS):
+        column, odd = divmod(pixel, 2)
+        half, lane = divmod(column, LANES)
+        places.append(lane // 4 * 16 + odd * 8 + half * 4 + lane % 4)
+    return places
+
+
+def _inverse_last(partial: bool, unsigned: bool) -> Any:
+    """Level 1 and R3 of a block: pixels of two rows to out[top:], out[bottom:], of each the first `left`."""
+
+    def write(code, lows, words, size, i, table, entry, low, out, top, top_left, bottom, bottom_left):
+        builder = code.builder
+        both, high, half, shift = (
+            code.spread(builder.load(builder.gep(table.data, [code.plus(entry, n)])), 32) for n in range(4)
+        )
+        quads = []
+        for part in range(2):
+            at = code.plus(i, part * LANES)
+            quad = _butterflies(code, code.load(lows, at, 32), words, size, at)
+            quads.append([(scaled(code, v, both, high) + half) >> shift for v in quad])
+        for row, (to, left) in enumerate(((top, top_left), (bottom, bottom_left))):
+            even, odd = (code.packed_words(quads[0][2 * row + n], quads[1][2 * row + n]) for n in (0, 1))
+            pixels = code.packed_bytes(even, odd, unsigned)
+            if not unsigned:
+                pixels = pixels.at_least(code.spread(low, 8))
+            pixels = code.bytes_in_order(pixels, _last_order())
+            if partial:
+                code.store_where(code.first(left, PIXELS), pixels, out, to)
+            else:
+                code.store(pixels, out, to)
+
+    return kernel(write)
+
+
+expand_four = kernel(_expand_four)
+inverse_next_whole, inverse_next_part = _inverse_next(False), _inverse_next(True)
+last_whole, last_part = _inverse_last(False, False), _inverse_last(True, False)
+last_whole_unsigned, last_part_unsigned = _inverse_last(False, True), _inverse_last(True, True)
+
+
+@njit(cache=True)
+def _expand_strip(y, at, masks, before, words):
+    for block in range(masks.size):
+        expand_four(y, at, before, 4 * block, masks[block], words, 64 * block)
+
+
+@njit(cache=True)
+def _inverse_to_first(words, levels, bias, lows, count):
+    """The approximations of level 1 from the words int32 of a strip of `count`; returns where in lows they are."""
+    size, start = count >> (2 * levels), 0
+    for level in range(1, levels):
+        start += count >> (2 * level)
+    for i in range(size):
+        lows[start + i] = words[i] + bias
+    for _ in range(1, levels):
+        begin = start - 4 * size
+        for i in range(0, size, LANES):
+            if size - i >= LANES:
+                inverse_next_whole(lows, start, words, size, i, size - i, begin)
+            else:
+                inverse_next_part(lows, start, words, size, i, size - i, begin)
+        size <<= 2
+        start = begin
+    return start
+
+
+@njit(cache=True)
+def _inverse_strip(
+    words, levels, bias, table, channel, low, unsigned, lows, strip, rows, columns, shape, out
+):
+    """Inverse, bias and R3 of one strip of one channel, into out int8 [Cout, H, W], flat, of `shape` (H, W)."""
+    count = 4 * rows.size * columns
+    _inverse_to_first(words, levels, bias, lows, count)
+    width, size, entry = shape[1], rows.size * columns, 4 * channel
+    for r in range(rows.size):
+        first, top_left, bottom_left = _rows_of(strip, levels, rows[r], shape)
+        start_of, whole = channel * shape[0] * width + first, min(top_left, bottom_left) // PIXELS * COLUMNS
+        for j in range(0, columns, COLUMNS):
+            i, to = r * columns + j, start_of + 2 * j
+            tl, bl = top_left - 2 * j, bottom_left - 2 * j
+            if j < whole and not unsigned:
+                last_whole(lows, words, size, i, table, entry, low, out, to, tl, to + width, bl)
+            elif j < whole:
+                last_whole_unsigned(lows, words, size, i, table, entry, low, out, to, tl, to + width, bl)
+            elif not unsigned:
+                last_part(lows, words, size, i, table, entry, low, out, to, tl, to + width, bl)
+            else:
+                last_part_unsigned(lows, words, size, i, table, entry, low, out, to, tl, to + width, bl)

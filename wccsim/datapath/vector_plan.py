@@ -1,0 +1,173 @@
+"""What the vector path's kernels take: which plans they cover, the numbers of a plan, the order of its pieces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wccsim.datapath import lanes
+from wccsim.datapath.fused import Shapes, first_that_holds, greatest_sum, why_not
+from wccsim.datapath.plan import Plan
+from wccsim.datapath.strips import BINS, Strips, bit_reversed, strips_of
+from wccsim.datapath.vector_forward import BLOCK
+from wccsim.datapath.vector_gather import FLAGS, GROUP, LEAST_SHIFT
+from wccsim.datapath.vector_product import ROWS, requantisers
+
+GREATEST_SHIFT = 46  # of R2 and R3
+GREATEST_WORD_SHIFT = 31  # of R1, for words of at most 15 bits; for 16 bits:
+GREATEST_FULL_SHIFT = 24
+VALUE_BITS = 30  # magnitude of what R2 and R3 take
+
+
+def raised(shift: Any) -> Any:
+    """By how many bits a word is shifted to the left first, so that its requantiser shifts by LEAST_SHIFT or more."""
+    return np.maximum(0, LEAST_SHIFT - np.asarray(shift))
+
+
+def covers(plan: Plan, inner: bool, unsigned: bool) -> str | None:
+    """Why this path cannot run `plan` on signed or unsigned maps; None: it can. Each condition is a proof's."""
+    reason = lanes.missing() or why_not(plan, inner, unsigned)
+    if reason is not None:
+        return reason
+    p = plan.parameters
+    word_bits = p.in_bits + 2 * np.array(_levels(p.levels)) + raised(plan.r1_shift)
+    word_most = np.where(word_bits > 15, GREATEST_FULL_SHIFT, GREATEST_WORD_SHIFT)
+    sum_raise, pixel_raise = int(raised(plan.r2_shift).max()), int(raised(plan.r3.shift).max())
+    most = max(int(plan.r2_shift.max()) + sum_raise, int(plan.r3.shift.max()) + pixel_raise)
+    return first_that_holds(
+        [
+            (int(word_bits.max()) > 16, "R1 shifts by too little for words of 16 bits"),
+            (bool((plan.r1_shift > word_most).any()), "R1 shifts by too much for words of 16 bits"),
+            (
+                greatest_sum(plan) << sum_raise >= 1 << VALUE_BITS,
+                f"R2 shifts by too little for sums of {plan.channels} channels",
+            ),
+            (p.inverse_bits() + pixel_raise > VALUE_BITS + 1, "R3 shifts by too little"),
+            (most > GREATEST_SHIFT, f"R2 or R3 shifts by more than {GREATEST_SHIFT}"),
+        ]
+    )
+
+
+def _levels(levels: int) -> list[int]:
+    """The level of each sub-band, in the order of `subbands`."""
+    return [levels] + [level for level in range(levels, 0, -1) for _ in range(3)]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan as the kernels take it.
+
+    shape: (C, H, W). offset: what is added to a pixel to make it unsigned. rows: the bit-reversed order of the
+    pairs of rows of a strip; columns: words of a row of level 1. batch[l]: channels, an even number, whose
+    squares of level l fit 32 bits together. base, step: as in `Strips`. pieces: see `pieces_of`. shifts, ups,
+    reliefs: int16, of each position of a strip: R1's shift less 16 and, in the high byte, how far the word is
+    raised before; the shift to the last level's grid, and as far as R3's words are raised; R2's relief.
+    r1: (M as a signed word, greatest q). r2, r3: `vector_product.requantisers`. sum_raise: how far a sum is
+    raised before R2. bias: int32 [Cout], raised like R3's words.
+    """
+
+    shape: tuple[int, int, int]
+    levels: int
+    offset: int
+    rows: npt.NDArray[np.int64]
+    columns: int
+    batch: npt.NDArray[np.int64]
+    base: npt.NDArray[np.int64]
+    step: npt.NDArray[np.int64]
+    pieces: npt.NDArray[np.int64]
+    shifts: npt.NDArray[np.int16]
+    ups: npt.NDArray[np.int16]
+    reliefs: npt.NDArray[np.int16]
+    relieved: bool
+    r1: tuple[int, int]
+    r2: npt.NDArray[np.int32]
+    r3: npt.NDArray[np.int32]
+    sum_raise: int
+    bias: npt.NDArray[np.int32]
+    y_limit: int
+    low: int
+    unsigned_out: bool
+
+
+def pieces_of(strips: Strips) -> npt.NDArray[np.int64]:
+    """int64 [n, 4], runs of a strip's words that lie side by side in flat order too: start, length, base, step."""
+    ends = np.flatnonzero((np.diff(strips.base) != 1) | (np.diff(strips.step) != 0)) + 1
+    starts = np.concatenate([[0], ends])
+    lengths = np.diff(np.concatenate([starts, [strips.words]]))
+    return np.stack([starts, lengths, strips.base[starts], strips.step[starts]], axis=1)
+
+
+def _per_position(strips: Strips, words: int, values: Any) -> npt.NDArray[np.int16]:
+    """int16 [words]: a value for each sub-band as one for each position of a strip."""
+    found = np.zeros(words, np.int16)
+    found[: strips.words] = np.asarray(values)[strips.subband]
+    return found
+
+
+def prepare(plan: Plan, unsigned: bool) -> Prepared:
+    """The kernels' view of a plan that `covers` lets pass, for int8 or uint8 maps."""
+    p = plan.parameters
+    strips = strips_of(p.levels, plan.padded_height, plan.padded_width)
+    squares = [1 << 2 * (p.in_bits - 1 + 2 * level) for level in range(p.levels + 1)]
+    relief = plan.r2.shift[0] - plan.r2_shift[0]
+    word_raise, sum_raise = raised(plan.r1_shift), int(raised(plan.r2_shift).max())
+    pixel_raise = int(raised(plan.r3.shift).max())
+    ups = p.levels - np.array(_levels(p.levels)) + pixel_raise
+    words = -(-strips.words // FLAGS) * FLAGS
+    multiplier = int(plan.r1.multiplier[0])
+    return Prepared(
+        shape=(plan.channels, plan.height, plan.width),
+        levels=p.levels,
+        offset=0 if unsigned else 1 << (p.in_bits - 1),
+        rows=bit_reversed(1 << (p.levels - 1)),
+        columns=plan.padded_width // 2,
+        batch=np.array([((1 << 32) - 1) // square // 2 * 2 for square in squares], np.int64),
+        base=strips.base,
+        step=strips.step,
+        pieces=pieces_of(strips),
+        shifts=_per_position(strips, words, plan.r1_shift + word_raise - 16 | word_raise << 8),
+        ups=_per_position(strips, words, ups),
+        reliefs=_per_position(strips, words, relief),
+        relieved=bool(relief.any()),
+        r1=(multiplier - (1 << 16), (1 << (p.act_bits - 1)) - 1),
+        r2=requantisers(plan.out_channels, plan.r2.multiplier, plan.r2.shift + sum_raise),
+        r3=requantisers(plan.out_channels, plan.r3.multiplier, plan.r3.shift + pixel_raise),
+        sum_raise=sum_raise,
+        bias=np.zeros(plan.out_channels, np.int32) if plan.bias is None else plan.bias << pixel_raise,
+        y_limit=(1 << (p.wavelet_bits - 1)) - 1,
+        low=plan.out_range[0],
+        unsigned_out=p.out_unsigned,
+    )
+
+
+def shapes(plan: Plan) -> Shapes:
+    """The scratch arrays of one thread: dtype and shape. Where a block may reach behind an end, there is room."""
+    words = plan.padded_width << plan.parameters.levels
+    flags = -(-words // FLAGS)
+    slots = -(-words // GROUP) * GROUP + BLOCK
+    columns = -(-(plan.padded_width // 2) // BLOCK) * BLOCK
+    squares = (
+        3 * (columns << (plan.parameters.levels - 1))
+        + (words >> 2)
+        + (3 * plan.parameters.levels + 1) * BLOCK
+    )
+    return {
+        "words": (np.int16, (flags * FLAGS,)),
+        "lows": (np.int16, (2 * ((words >> 1) + 4 * BLOCK),)),
+        "masks": (np.int64, (flags,)),
+        "before": (np.int64, (4 * flags,)),
+        "flags": (np.int8, (flags * FLAGS,)),
+        "shifts": (np.int16, (slots + BLOCK,)),
+        "ups": (np.int16, (slots + BLOCK,)),
+        "reliefs": (np.int16, (slots + BLOCK,)),
+        "four": (np.int16, (4 * slots,)),
+        "panels": (np.int32, (slots * -(-plan.channels // 4),)),
+        "y": (np.int32, (ROWS * slots + BLOCK,)),
+        "wide": (np.int32, (flags * FLAGS + 2 * BLOCK,)),
+        "approximations": (np.int32, ((words >> 1) + 4 * BLOCK,)),
+        "squares": (np.int32, (squares,)),
+        "bins": (np.int64, (BINS,)),
+    }
