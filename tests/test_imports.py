@@ -70,7 +70,7 @@ compare.knob compare.rows compare.weights
 compare.methods compare.summary compare.weight_rows
 compare.karhunen_loeve compare.wavelet
 compare.catalog
-compare.run compare.switches
+compare.network compare.run compare.switches
 # Verilog
 rtl.export rtl.fault_driver rtl.fault_list rtl.process rtl.sets rtl.widths
 rtl.cosim rtl.fault_cases rtl.layers rtl.smt rtl.synth
@@ -81,7 +81,7 @@ validate
 report.conclusions report.panels report.plots report.terminal report.weight_conclusions
 report.html report.simulation report.tables
 report.comparison report.costs report.counts report.differences report.explored report.page
-  report.paper report.weight_column
+  report.paper report.network_table report.weight_column
 report.build report.cost_page report.count_text report.roofline_plot report.sweep_page
 # benchmarks
 bench.inputs bench.machine bench.plotting bench.timing

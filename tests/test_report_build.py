@@ -32,7 +32,7 @@ def test_two_builds_give_the_same_bytes(part: Part, tmp_path: Path) -> None:
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert names == sorted([
         "comparison.csv", "comparison.csv.provenance.json", "crossover.csv", "index.html", "inputs.csv",
-        "picture.csv", "picture.png", "rate_distortion.svg", "switches.csv", "switches.svg",
+        "network.csv", "picture.csv", "picture.png", "rate_distortion.svg", "switches.csv", "switches.svg",
     ])  # fmt: skip
     for path in (tmp_path / "a").glob("*.csv"):
         text = path.read_text()
@@ -110,5 +110,5 @@ def test_the_committed_pages_and_tables_follow_from_the_committed_csv(name: str,
     for source in ("comparison.csv", "picture.csv"):
         (tmp_path / source).write_bytes((folder / source).read_bytes())
     draw(Part(name, (), (), ""), tmp_path)
-    for table in ("switches.csv", "crossover.csv"):
+    for table in ("switches.csv", "crossover.csv", "network.csv"):
         assert (tmp_path / table).read_bytes() == (folder / table).read_bytes()

@@ -53,7 +53,7 @@ def compare(
     MAPS are npz or npy files or folders of them (see `wccsim extract`); without any, the default maps that
     come with wccsim (photographs through a fixed filter bank). Every side bit is counted: the setting of
     each codec is searched until its total is the wanted bits a value within 1 %; where it cannot be, the
-    row says so.
+    row says so. Of several maps, a further table shows them as the layers of one network.
 
     With --weights the int8 weights of the 1x1 convolution that a map feeds are coded as well, and a second
     table shows the error after the convolution with both decoded; --csv out.csv writes it to
@@ -67,10 +67,12 @@ def compare(
     """
     import os
 
+    from wccsim.compare.network import network_rows
     from wccsim.compare.run import compare_layers
     from wccsim.default_maps import default_map_paths
     from wccsim.progress import progress
     from wccsim.report.comparison import report_of, summary_text
+    from wccsim.report.network_table import network_section, network_text
     from wccsim.report.tables import write_csv, write_json
     from wccsim.report.weight_column import weight_report, weight_section, weight_text, weights_path
 
@@ -108,11 +110,11 @@ def compare(
     if html is not None:
         from wccsim.report.html import write_comparison
 
-        write_comparison(rows, paths, html, further=weight_section(weight_rows))
+        further = [*network_section(network_rows(rows)), *weight_section(weight_rows)]
+        write_comparison(rows, paths, html, further=further)
     if "-" not in (csv_path, json_path):
-        click.echo(summary_text(rows), nl=False)
-        if weight_rows:
-            click.echo("\n" + weight_text(weight_rows), nl=False)
+        texts = [summary_text(rows), network_text(network_rows(rows)), weight_text(weight_rows)]
+        click.echo("\n".join(text for text in texts if text), nl=False)
     if store is None and kept is not None:
         kept.unlink(missing_ok=True)  # everything in it is now in the CSV
 

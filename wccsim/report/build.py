@@ -1,8 +1,8 @@
 """`reports/compare`: the comparison on the default maps, and on real maps where they are at hand.
 
-Each part is a folder: comparison.csv, switches.csv, crossover.csv, picture.csv, for layers with weights
-weights.csv, and drawn from these the figures and index.html. Nothing in them depends on the day or the
-machine.
+Each part is a folder: comparison.csv, switches.csv, crossover.csv, network.csv, picture.csv, for layers
+with weights weights.csv, and drawn from these the figures and index.html. Nothing in them depends on the
+day or the machine.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from wccsim.compare.catalog import DEFAULT, SWITCH_NAMES
+from wccsim.compare.network import NETWORK_COLUMNS, network_cells, network_rows
 from wccsim.compare.rows import Row, read_rows, read_table
 from wccsim.compare.run import Watch, compare_layers
 from wccsim.compare.summary import crossover, depth_of, maps_of
@@ -28,6 +29,7 @@ from wccsim.files import sha256_of, write_text
 from wccsim.report.comparison import report_of
 from wccsim.report.conclusions import targets_of
 from wccsim.report.html import comparison_page, contest_of, switch_figure
+from wccsim.report.network_table import network_section
 from wccsim.report.panels import PanelRow, panel_rows, panels_of
 from wccsim.report.plots import picture, rate_distortion
 from wccsim.report.tables import write_csv
@@ -129,11 +131,13 @@ def draw(part: Part, folder: Path) -> None:
     switches = switch_rows(rows)
     write_text(folder / "switches.csv", _csv(SWITCH_COLUMNS, switch_cells(switches)))
     write_text(folder / "crossover.csv", _csv(*_crossovers(contest)))
+    write_text(folder / "network.csv", _csv(NETWORK_COLUMNS, network_cells(network_rows(rows))))
     rate_distortion(contest, folder / "rate_distortion.svg")
     switch_figure(switches, folder / "switches.svg")
     if panels:
         picture(panels_of(panels), folder / "picture.png")
-    page = comparison_page(rows, panels, part.preface, weight_section(weights))
+    further = [*network_section(network_rows(contest)), *weight_section(weights)]
+    page = comparison_page(rows, panels, part.preface, further)
     write_text(folder / "index.html", page)
 
 

@@ -38,7 +38,12 @@ def weight_report(rows: Sequence[WeightRow], inputs: Mapping[str, str]) -> Repor
 
 
 def weight_text(rows: Sequence[WeightRow]) -> str:
-    """One line a map, its codec and rate, and coding of the weights: SNR after the convolution by rate."""
+    """One line a map, its codec and rate, and coding of the weights: SNR after the convolution by rate.
+
+    "" without rows.
+    """
+    if not rows:
+        return ""
     targets = _targets(rows)
     headers = ["map", "codec", "bits", "weights", "as\ngiven", *(f"{t:g} bits\nSNR dB" for t in targets)]
     lines: list[list[Cell]] = []
