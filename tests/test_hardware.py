@@ -113,6 +113,14 @@ def test_published_prices_come_back():
     assert (zigzag.dram_read_pj_per_bit * 64, zigzag.dram_write_pj_per_bit * 64) == (700, 750)
 
 
+def test_between_two_rows_a_price_lies_on_their_line_and_outside_in_proportion():
+    table = load_energy("lpddr4")
+    assert table.add_pj(12) == pytest.approx((0.03 + 0.05) / 2)
+    assert table.add_pj(4) == pytest.approx(0.03 / 2) and table.add_pj(64) == pytest.approx(2 * 0.1)
+    assert table.multiply_pj(8, 4) == pytest.approx(0.2 / 2)
+    assert table.multiply_pj(14, 16) == pytest.approx(0.2 + (3.1 - 0.2) * (14 * 16 - 64) / (1024 - 64))
+
+
 def test_the_ddr3_scripts_prices_per_bit():
     published, physical = load_energy("ddr3_script_k4"), load_energy("ddr3_script_k1")
     assert published.dram_read_pj_per_bit == pytest.approx(77.392, abs=1e-3)
@@ -139,6 +147,8 @@ def test_the_spread_of_dram_energies_is_tenfold_and_more():
 @given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 1 << 30), st.sampled_from(energy_names()))
 def test_wider_and_larger_never_costs_less(width, other, size, name):
     table = load_energy(name)
-    assert table.multiply_pj(width, other) <= table.multiply_pj(width + 1, other) * 1.5
+    assert table.multiply_pj(width, other) < table.multiply_pj(width + 1, other)
+    for price in (table.add_pj, table.compare_pj, table.shift_pj):
+        assert price(width) < price(width + 1)
     assert table.sram_pj_per_bit(size) <= table.sram_pj_per_bit(2 * size) * (1 + 1e-12)
     assert table.mac_pj(8, 4, 32) < table.mac_pj(8, 8, 32)

@@ -1,15 +1,17 @@
 """Energy tables: every number with its unit, source and node; picojoules come out.
 
 A table's rows price one action each; `base` names a table whose rows stand where this one has none.
-Between the rows stated, these rules (docs/cost.md, "Energy"): adds, compares and shifts grow with the
-width, a product with the product of its operands' widths, an SRAM's energy per bit along the straight
-line between two sizes on logarithmic axes, and flat outside them.
+Between the rows stated, these rules (docs/accelerators.md): adds, compares and shifts grow along the
+straight line between two widths, a product along that between two products of its operands' widths,
+and in proportion outside them; an SRAM's energy per bit along the straight line between two sizes on
+logarithmic axes, and flat outside them. So where a table's own rows grow, nothing wider costs less.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -108,9 +110,8 @@ class EnergyTable:
         return self._linear("shift", width_bits)
 
     def multiply_pj(self, a_bits: int, b_bits: int) -> float:
-        """One product of a_bits by b_bits, scaled from the row nearest in a_bits * b_bits."""
-        row = min(self._of("multiply"), key=lambda r: abs(math.log(r.width_bits**2 / (a_bits * b_bits))))
-        return _pj(row) * (a_bits * b_bits) / row.width_bits**2
+        """One product of a_bits by b_bits; a row of width w stands for w x w."""
+        return _along({row.width_bits**2: _pj(row) for row in self._of("multiply")}, a_bits * b_bits)
 
     def mac_pj(self, a_bits: int, b_bits: int, accumulator_bits: int) -> float:
         """One product and one addition at the accumulator's width."""
@@ -145,9 +146,20 @@ class EnergyTable:
         return [row for row in self.rows if row.component == component]
 
     def _linear(self, component: str, width_bits: int) -> float:
-        """The row at this width; else scaled by the width from the nearest row."""
-        row = min(self._of(component), key=lambda r: abs(math.log(r.width_bits / width_bits)))
-        return _pj(row) * width_bits / row.width_bits
+        return _along({row.width_bits: _pj(row) for row in self._of(component)}, width_bits)
+
+
+def _along(points: Mapping[int, float], at: int) -> float:
+    """The value at `at`: on the line between the points beside it, in proportion to the last one outside."""
+    if at in points:
+        return points[at]
+    below = max((known for known in points if known < at), default=None)
+    above = min((known for known in points if known > at), default=None)
+    if below is None or above is None:
+        nearest = below or above
+        assert nearest is not None
+        return points[nearest] * at / nearest
+    return points[below] + (points[above] - points[below]) * (at - below) / (above - below)
 
 
 def _pj(row: EnergyRow) -> float:

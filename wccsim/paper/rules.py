@@ -46,7 +46,7 @@ RULES = {
         "as the rest",
         other_act_bits=4,
         inferred="that width, that '25%-50%' and '2-4' mean the low value on inputs of 44 rows and more, and "
-        "which layers use WCC: the 1x1 convolutions of stride 1 of the encoder and of the dense ASPP, none of "
+        "which layers use WCC: the 1x1 convolutions of stride 1 of the encoder and the dense ASPP, none of "
         "stride 2 and none of the local planar guidance",
     ),
     "monodepth2": TableRule("monodepth2_mobilenetv2", "at 32/32"),
