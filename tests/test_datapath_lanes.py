@@ -47,9 +47,8 @@ def wide(array):
     return array.astype(np.int64)
 
 
-def saturated(values, bits, unsigned=False):
-    low, high = (0, 2**bits - 1) if unsigned else EXTREMES[bits]
-    return np.clip(values, low, high)
+def saturated(values, bits):
+    return np.clip(values, *EXTREMES[bits])
 
 
 BINARY = {
@@ -83,7 +82,8 @@ BINARY = {
     ),
     "packed_bytes unsigned": (
         16, 8, lambda c, a, b: c.packed_bytes(a, b, True),
-        lambda a, b: saturated(np.stack([a.reshape(4, 8), b.reshape(4, 8)], 1), 8, True).reshape(-1).astype(np.uint8).view(np.int8),
+        lambda a, b: np.clip(np.stack([a.reshape(4, 8), b.reshape(4, 8)], 1), 0, 255)
+        .reshape(-1).astype(np.uint8).view(np.int8),
     ),
     "sum_saturating": (
         16, 16, lambda c, a, b: c.sum_saturating(a, b), lambda a, b: saturated(wide(a) + b, 16)

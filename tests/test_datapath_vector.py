@@ -75,7 +75,8 @@ def test_kept_words_equal_plain_stage_by_stage():
     flat = room.strips.base + (room.strips.count - 1) * room.strips.step
     places = np.flatnonzero(expected.kept[flat])
     columns = np.searchsorted(expected.indices, flat[places])
-    y = room.scratch["y"][0][: 6 * (room.scratch["four"][0].size // 4)].reshape(6, -1)[:, : len(places)]
+    slots = room.scratch["four"][0].size // 4
+    y = room.scratch["y"][0][: 6 * slots].reshape(6, slots)[:, : len(places)]
     assert vector_product.ROWS >= 6
     raised = room.prepared.ups[np.flatnonzero(expected.kept[flat])]
     np.testing.assert_array_equal(y, expected.y[:, columns].astype(np.int32) << raised)
@@ -117,8 +118,8 @@ def test_the_tile_is_exact_at_the_extremes(channels, relieved):
     y = np.empty(rows * group, np.int32)
     vector_product._multiply_tile(
         np.ascontiguousarray(panel[:, inverse]).view(np.int32).reshape(-1), fours, group,
-        vector_product.pack_weights(weights), vector_product.requantisers(rows, multiplier, shift), 0, 0, relieved,
-        32767, ups.astype(np.int16), reliefs.astype(np.int16), y, group,
+        vector_product.pack_weights(weights), vector_product.requantisers(rows, multiplier, shift), 0, 0,
+        relieved, 32767, ups.astype(np.int16), reliefs.astype(np.int16), y, group,
     )  # fmt: skip
     own = shift[:, None] - reliefs
     exact = (weights.astype(np.int64) @ q * multiplier[:, None] + (1 << (own - 1))) >> own
@@ -134,7 +135,7 @@ def test_a_processor_without_it_falls_back_and_says_so(monkeypatch):
         monkeypatch.setenv(VARIABLE, "vector")
         result = case.run(outputs_only=True)
         assert result.path == "plain"
-        assert "no avx512vbmi, avx512vbmi2, avx512vnni" in result.path_reason
+        assert "no avx512cd, avx512vbmi, avx512vbmi2, avx512vnni" in result.path_reason
         monkeypatch.delenv(VARIABLE)
         assert choose(case.plan(), False).name == "portable"
         assert "not vector" in choose(case.plan(), False).reason

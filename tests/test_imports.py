@@ -17,13 +17,15 @@ files formats quantise
 arith located maps parameters
 default_maps
 # the datapath
-datapath.dump datapath.haar datapath.mac datapath.pad datapath.product datapath.requant
-  datapath.score datapath.select datapath.strips datapath.subbands datapath.vector_ir
+datapath.dump datapath.haar datapath.lanes datapath.mac datapath.pad datapath.product datapath.requant
+  datapath.score datapath.select datapath.strips datapath.subbands
   datapath.workers
 datapath.bitmap datapath.plan datapath.portable_forward
-datapath.float_reference datapath.plain
-datapath.calibration datapath.count datapath.error_bound datapath.fused
-datapath.engine datapath.portable
+datapath.float_reference datapath.plain datapath.vector_forward datapath.vector_select
+datapath.calibration datapath.count datapath.error_bound datapath.fused datapath.vector_gather
+  datapath.vector_score
+datapath.engine datapath.portable_plan datapath.vector_product
+datapath.portable datapath.vector_inverse datapath.vector_plan
 datapath.layer datapath.vector
 datapath.measure datapath.wcc_layer datapath.widths
 # networks and hardware

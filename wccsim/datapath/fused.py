@@ -1,4 +1,4 @@
-"""What the fast paths share: which plans they may cover, their scratch memory, and a run in two passes over the map."""
+"""What the fast paths share: the plans they may cover, scratch memory, a run in two passes over the map."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
-from wccsim.datapath.strips import Strips, Threshold, select, strips_of
+from wccsim.datapath.strips import Scans, Strips, Threshold, select, strips_of
 from wccsim.datapath.workers import share, thread_count
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest register
@@ -50,10 +50,11 @@ Shapes = Mapping[str, tuple[Any, tuple[int, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What one run works with. prepared: the plan as the path's kernels take it; strips: the order of its words.
+    """What one run works with. prepared: the plan as the path's kernels take it; strips: the order of its
+    words.
 
-    scores: int64 [strips, words]; scratch: per name, one array a thread. weights: packed for the path's own tile.
-    padded: int8 [C, HP, WP], where the path wants a copy of a map that needs padding.
+    scores: int64 [strips, words]; scratch: per name, one array a thread. weights: packed for the path's own
+    tile. padded: int8 [C, HP, WP], where the path wants a copy of a map that needs padding.
     """
 
     prepared: Any
@@ -69,10 +70,11 @@ class Room:
 class Kernels:
     """What a fast path brings.
 
-    prepare(plan, unsigned): the plan as its kernels take it. shapes(plan): the scratch arrays of one thread, `bins`
-    among them. pack: its order of the weights. pads: it wants padded maps. image(x, room): the map as its kernels
-    read it. score(room, image, thread, counter): the joint score of the strips claimed. layer(room, image, thread,
-    counter, threshold, arrays): the strips claimed, from threshold to pixels.
+    prepare(plan, unsigned): the plan as its kernels take it. shapes(plan): the scratch arrays of one thread,
+    `bins` among them. pack: its order of the weights. pads: it wants padded maps. image(x, room): the map as
+    its kernels read it. score(room, image, thread, counter): the joint score of the strips claimed.
+    layer(room, image, thread, counter, threshold, arrays): the strips claimed, from threshold to pixels.
+    scans: for `strips.select`.
     """
 
     path: str
@@ -83,6 +85,7 @@ class Kernels:
     image: Callable[[npt.NDArray[Any], Room], npt.NDArray[Any]]
     score: Callable[[Room, npt.NDArray[Any], int, npt.NDArray[np.int64]], None]
     layer: Callable[[Room, npt.NDArray[Any], int, npt.NDArray[np.int64], Threshold, Arrays], None]
+    scans: Scans
 
 
 def aligned(dtype: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -90,7 +93,8 @@ def aligned(dtype: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     memory = np.zeros(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
+    array: npt.NDArray[Any] = memory[start : start + size].view(dtype).reshape(shape)
+    return array
 
 
 class Workspace:
@@ -169,6 +173,7 @@ def execute(
         bins[:] = 0  # a thread that never begins counts nothing
     share(room.threads, lambda thread: kernels.score(room, image, thread, first))
     counts = np.sum(room.scratch["bins"], axis=0)
-    threshold = select(room.scores, counts, plan.kept, plan.parameters.mantissa_bits, room.strips)
+    mantissa_bits = plan.parameters.mantissa_bits
+    threshold = select(room.scores, counts, plan.kept, mantissa_bits, room.strips, kernels.scans)
     share(room.threads, lambda thread: kernels.layer(room, image, thread, second, threshold, arrays))
     return arrays

@@ -24,7 +24,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-NEEDED = ("avx512bw", "avx512vbmi", "avx512vbmi2", "avx512vnni")
+NEEDED = ("avx512bw", "avx512cd", "avx512vbmi", "avx512vbmi2", "avx512vnni")
 REGISTER_BITS = 512
 _DOT_BYTES, _DOT_WORDS = "llvm.x86.avx512.vpdpbusd.512", "llvm.x86.avx512.vpdpwssd.512"
 
@@ -42,7 +42,7 @@ def missing() -> str | None:
 
 @lru_cache
 def dot_operand_bits(instruction: str, lane_bits: int) -> int:
-    """Width of the operands' lanes that this LLVM wants: `lane_bits` (LLVM 22) or 32 (older); 0 for neither."""
+    """Lane width of the operands that this LLVM takes: `lane_bits` (LLVM 22) or 32 (older); 0: neither."""
     for bits in (lane_bits, 32):
         kind = f"<{REGISTER_BITS // bits} x i{bits}>"
         text = (
@@ -103,6 +103,26 @@ class Vector:
     def __rshift__(self, counts: Vector) -> Vector:
         """Lane by lane, the sign moves in: a floor."""
         return self._join("ashr", counts)
+
+    def shifted_in_zeros(self, counts: Vector) -> Vector:
+        """To the right, lane by lane, zeros move in."""
+        return self._join("lshr", counts)
+
+    def leading_zeros(self) -> Vector:
+        """vplzcnt."""
+        name, flag = f"llvm.ctlz.v{self.lanes}i{self.bits}", ir.IntType(1)
+        kind = self.value.type
+        function = cgutils.get_or_insert_function(
+            self.code.builder.module, ir.FunctionType(kind, [kind, flag]), name
+        )
+        return Vector(
+            self.code, self.code.builder.call(function, [self.value, ir.Constant(flag, 0)]), self.bits
+        )
+
+    def mask_equal(self, other: Vector) -> Any:
+        """One bit a lane: it equals the other's."""
+        found = self.code.builder.icmp_signed("==", self.value, other.value)
+        return self.code.builder.bitcast(found, ir.IntType(self.lanes))
 
     def at_least(self, bound: Vector) -> Vector:
         """The greater of each lane and its bound."""
@@ -186,6 +206,10 @@ class Code:
         given = [lanes] if isinstance(lanes, int) else list(lanes)
         count = REGISTER_BITS // bits
         return Vector(self, ir.Constant(_kind(bits), given * (count // len(given))), bits)
+
+    def integer(self, value: int) -> Any:
+        """An index."""
+        return ir.Constant(ir.IntType(64), value)
 
     def plus(self, index: Any, more: int) -> Any:
         """An index and a number."""
@@ -279,7 +303,7 @@ class Code:
         return self._call("llvm.x86.avx512.packssdw.512", 16, low.value, high.value)
 
     def packed_bytes(self, low: Vector, high: Vector, unsigned: bool) -> Vector:
-        """vpacksswb or vpackuswb: 16 to 8 bits, saturating, signed or unsigned, in the order of `packed_words`."""
+        """vpacksswb or vpackuswb: 16 to 8 bits, saturating, ordered as by `packed_words`."""
         name = f"llvm.x86.avx512.pack{'us' if unsigned else 'ss'}wb.512"
         return self._call(name, 8, low.value, high.value)
 

@@ -28,7 +28,7 @@ from wccsim.datapath.plan import Plan
 from wccsim.datapath.portable_forward import I16, I32, I64, LOW_WORD, U, _forward_strip, _score_strips
 from wccsim.datapath.portable_plan import covers, pairs_of_pixels, prepare, scratch_sizes
 from wccsim.datapath.product import PANEL, ROWS, mac_tile, pack_weights
-from wccsim.datapath.strips import BINS, Threshold
+from wccsim.datapath.strips import BINS, PLAIN_SCANS, Threshold
 from wccsim.datapath.workers import claim
 
 
@@ -288,8 +288,8 @@ def _shapes(plan: Plan) -> fused.Shapes:
 def _score(room: Room, image: npt.NDArray[Any], thread: int, counter: npt.NDArray[np.int64]) -> None:
     f, own = room.prepared, {name: arrays[thread] for name, arrays in room.scratch.items()}
     _score_strips(
-        counter, image, f.levels, f.flip, f.offset, f.order[2], f.batch, own["words"], own["lows"], own["squares"],
-        room.scores, own["bins"],
+        counter, image, f.levels, f.flip, f.offset, f.order[2], f.batch, own["words"], own["lows"],
+        own["squares"], room.scores, own["bins"],
     )  # fmt: skip
 
 
@@ -305,12 +305,14 @@ def _layer(
     numbers = f.levels, f.flip, f.offset, *f.r1, f.y_limit, f.low, f.high
     own = tuple(held[thread] for held in room.scratch.values())
     _layer_strips(
-        counter, image, room.scores, f.order, numbers, (threshold.low, threshold.high, threshold.last), room.weights,
-        f.r2, f.r3, f.bias, own, arrays.energy, arrays.kept, arrays.out.view(np.int8),
+        counter, image, room.scores, f.order, numbers, (threshold.low, threshold.high, threshold.last),
+        room.weights, f.r2, f.r3, f.bias, own, arrays.energy, arrays.kept, arrays.out.view(np.int8),
     )  # fmt: skip
 
 
-KERNELS = fused.Kernels("portable", prepare, _shapes, pack_weights, True, pairs_of_pixels, _score, _layer)
+KERNELS = fused.Kernels(
+    "portable", prepare, _shapes, pack_weights, True, pairs_of_pixels, _score, _layer, PLAIN_SCANS
+)
 
 
 def run(

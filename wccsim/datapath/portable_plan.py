@@ -20,7 +20,7 @@ VALUE_BITS = 25  # magnitude of what `_requantise` takes
 
 
 def covers(plan: Plan, inner: bool, unsigned: bool) -> str | None:
-    """Why this path cannot run `plan` on signed or unsigned maps; None: it can. Each condition is a proof's."""
+    """Why this path cannot run `plan` on signed or unsigned maps; None: it can. The proofs' conditions."""
     shared = why_not(plan, inner, unsigned)
     if shared is not None:
         return shared

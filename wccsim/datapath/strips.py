@@ -13,6 +13,7 @@ what lies before u_l is exactly the room of LL_l, split further. Only ties and t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from numba import njit
 
 BINS_BITS = 7  # mantissa bits of a histogram bin: 128 bins an octave
 BINS = 64 << BINS_BITS
+ROOM = 8  # places behind the last score of a bin that `collect` may write
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,16 @@ def _members(scores, chosen, found):
 
 
 @njit(cache=True)
+def _boundary(bins, kept):
+    """The bin in which the `kept`-th greatest score lies, and how many scores lie above that bin."""
+    chosen, above = bins.size - 1, 0
+    while above + bins[chosen] < kept:
+        above += bins[chosen]
+        chosen -= 1
+    return chosen, above
+
+
+@njit(cache=True)
 def _tied(scores, low, high, base, step, found):
     """Flat indices of the scores in low..high-1, into `found`; returns how many."""
     count = 0
@@ -129,36 +141,53 @@ class Threshold:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Scans:
+    """Passes over all scores, int64 [strips, words].
+
+    collect(scores, bin, found): the scores of a bin, by the rule that filled the histogram. tied(scores, low,
+    high, base, step, found): the flat indices of the scores in low..high-1. `found` has ROOM behind them.
+    """
+
+    collect: Callable[[npt.NDArray[np.int64], int, npt.NDArray[np.int64]], object]
+    tied: Callable[..., object]
+
+
+PLAIN_SCANS = Scans(_members, _tied)
+
+
 def select(
     scores: npt.NDArray[np.int64],
     bins: npt.NDArray[np.int64],
     kept: int,
     mantissa_bits: int | None,
     strips: Strips,
+    scans: Scans = PLAIN_SCANS,
 ) -> Threshold:
     """The `kept` greatest scores, int64 [strips, words]; ties to the lowest flat index (section 3).
 
-    bins: their histogram, from `_count_strip`. mantissa_bits None: exact. Otherwise `binned:m`: a whole bin
-    of that many mantissa bits is one tie.
+    bins: their histogram; a greater score is in no lower bin. mantissa_bits None: exact. Otherwise
+    `binned:m`: a whole bin of that many mantissa bits is one tie.
     """
-    at_least = np.cumsum(bins[::-1])[::-1]  # at_least[b]: scores in bin b or above
-    chosen = int(np.flatnonzero(at_least >= kept)[-1])
-    above = int(at_least[chosen + 1]) if chosen + 1 < BINS else 0
-    members = np.empty(int(at_least[chosen]) - above, np.int64)
-    _members(scores, chosen, members)
+    chosen, above = _boundary(bins, kept)
+    members = np.empty(int(bins[chosen]) + ROOM, np.int64)
+    scans.collect(scores, chosen, members)
+    members = members[: int(bins[chosen])]
     members.partition(members.size - (kept - above))
     low = int(members[members.size - (kept - above)])  # the kept-th greatest score
-    high = low + 1
     if mantissa_bits is None:
-        fits = above + int(np.count_nonzero(members >= low)) == kept
+        high = low + 1  # all ties are in this bin
+        certain = above + int(np.count_nonzero(members >= high))
+        ties = above + int(np.count_nonzero(members >= low)) - certain
     else:
         low, high = _bin_bounds(low, mantissa_bits)
-        fits = False
-    if fits:
-        return Threshold(low, high, strips.height * strips.width)
-    certain = int(np.count_nonzero(scores >= high))
-    tied = np.empty(int(np.count_nonzero(scores >= low)) - certain, np.int64)
-    _tied(scores, low, high, strips.base, strips.step, tied)
+        certain = int(np.count_nonzero(scores >= high))
+        ties = int(np.count_nonzero(scores >= low)) - certain
+    if certain + ties == kept:
+        return Threshold(low, low, strips.height * strips.width)
+    tied = np.empty(ties + ROOM, np.int64)
+    scans.tied(scores, low, high, strips.base, strips.step, tied)
+    tied = tied[:ties]
     tied.partition(kept - certain - 1)
     return Threshold(low, high, int(tied[kept - certain - 1]))
 

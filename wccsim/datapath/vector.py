@@ -5,9 +5,9 @@
 
 The order of a strip's words, the exact selection and the sharing of strips among threads are the portable
 path's. The blocks are written with `lanes`, and each file tells its own arithmetic and proofs:
-`vector_forward` (Haar, joint score), `vector_gather` (masks, gather, R1), `vector_product` (MAC array, R2),
-`vector_inverse` (zero-fill, inverse, R3). ROWS output channels at a time go from sums to pixels, so that
-neither acc nor y ever leaves the second-level cache.
+`vector_forward` (Haar), `vector_score` (joint score), `vector_select` (histogram), `vector_gather` (masks,
+gather, R1), `vector_product` (MAC array, R2), `vector_inverse` (zero-fill, inverse, R3). ROWS output channels
+at a time go from sums to pixels, so that neither acc nor y ever leaves the second-level cache.
 """
 
 from __future__ import annotations
@@ -22,19 +22,21 @@ from wccsim.datapath import fused
 from wccsim.datapath.fused import Room, Workspace
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
-from wccsim.datapath.strips import Threshold
-from wccsim.datapath.vector_forward import _score_strips
+from wccsim.datapath.strips import Scans, Threshold
+from wccsim.datapath.vector_forward import BLOCK
 from wccsim.datapath.vector_gather import (
     GROUP,
     _compress_strip,
-    _count_before,
     _gather_strip,
+    _list_parts,
     _mark_strip,
     _write_marks,
 )
 from wccsim.datapath.vector_inverse import _expand_strip, _inverse_strip
 from wccsim.datapath.vector_plan import covers, prepare, shapes
-from wccsim.datapath.vector_product import ROWS, _multiply_tile, pack_weights
+from wccsim.datapath.vector_product import LANES, ROWS, _multiply_tile, pack_weights
+from wccsim.datapath.vector_score import _score_strips
+from wccsim.datapath.vector_select import _collect, _tied
 from wccsim.datapath.workers import claim
 
 
@@ -44,27 +46,57 @@ def _layer_strip(
 ):
     """One strip from scores to pixels. The tuples are laid out in `_layer`."""
     base, step, pieces, rows, columns = layout
-    words, lows, masks, before, flags, shifts, ups, reliefs, four, panels, y, wide, approximations = room
+    (
+        words,
+        lows,
+        masks,
+        halves,
+        quarters,
+        flags,
+        shifts,
+        ups,
+        reliefs,
+        four,
+        panels,
+        y,
+        wide,
+        approximations,
+    ) = room
     levels = numbers[0]
     limit, low, raised, relieved, unsigned = numbers[4:]
     r2, r3, bias = scalers
     count_of = 4 * rows.size * columns
     _mark_strip(scores, strip, count_of, base, step, threshold, masks)
-    count = _count_before(masks, before)
+    count, half_count = _list_parts(masks, BLOCK, halves)
+    _, quarter_count = _list_parts(masks, LANES, quarters)
     _write_marks(scores, strip, count_of, pieces, masks, flags, marks[0], marks[1])
-    _compress_strip(tables[0], masks, before, shifts, 0)
-    _compress_strip(tables[1], masks, before, ups, 0)
+    _compress_strip(tables[0], halves, half_count, shifts, 0)
+    _compress_strip(tables[1], halves, half_count, ups, 0)
     if relieved:
-        _compress_strip(tables[2], masks, before, reliefs, 0)
+        _compress_strip(tables[2], halves, half_count, reliefs, 0)
     full = (count + GROUP - 1) // GROUP * GROUP
     _gather_strip(
-        image, shape, strip, numbers, rows, columns, masks, before, full, shifts, words, lows, four, panels
+        image,
+        shape,
+        strip,
+        numbers,
+        rows,
+        columns,
+        halves,
+        half_count,
+        full,
+        shifts,
+        words,
+        lows,
+        four,
+        panels,
     )
     fours, slots = (shape[0] + 3) // 4, four.size // 4
+    wide[:] = 0
     for row in range(0, bias.size, ROWS):
         _multiply_tile(panels, fours, full, weights, r2, row, raised, relieved, limit, ups, reliefs, y, slots)
         for o in range(row, min(row + ROWS, bias.size)):
-            _expand_strip(y, (o - row) * slots, masks, before, wide)
+            _expand_strip(y, (o - row) * slots, quarters, quarter_count, wide)
             _inverse_strip(
                 wide,
                 levels,
@@ -115,7 +147,7 @@ def _flat(x: npt.NDArray[Any], room: Room) -> npt.NDArray[np.int8]:
 
 def _score(room: Room, image: npt.NDArray[Any], thread: int, counter: npt.NDArray[np.int64]) -> None:
     f, scratch = room.prepared, room.scratch
-    lows, squares, bins = (scratch[name][thread] for name in ("lows", "squares", "bins"))
+    lows, squares, binned, bins = (scratch[name][thread] for name in ("lows", "squares", "binned", "bins"))
     _score_strips(
         counter,
         image,
@@ -127,6 +159,7 @@ def _score(room: Room, image: npt.NDArray[Any], thread: int, counter: npt.NDArra
         f.batch,
         lows,
         squares,
+        binned,
         room.scores,
         bins,
     )
@@ -142,8 +175,8 @@ def _layer(
 ) -> None:
     f = room.prepared
     own = tuple(
-        held[thread] for held in list(room.scratch.values())[:-2]
-    )  # without the score's squares and bins
+        held[thread] for held in list(room.scratch.values())[:-3]
+    )  # without what the score alone uses
     _layer_strips(
         counter,
         room.strips.count,
@@ -162,7 +195,9 @@ def _layer(
     )
 
 
-KERNELS = fused.Kernels("vector", prepare, shapes, pack_weights, False, _flat, _score, _layer)
+KERNELS = fused.Kernels(
+    "vector", prepare, shapes, pack_weights, False, _flat, _score, _layer, Scans(_collect, _tied)
+)
 
 
 def run(

@@ -8,45 +8,29 @@ under its mask; where they go is the number of bits set before it, counted once 
 R1 takes four channels at once and leaves panels: for every four channels, GROUP words of four unsigned bytes
 q + 128, the lanes in the order of vpunpck, which R2 undoes by itself (`vector_product`).
 
-R1 in 16 bits. M is the multiplier, 2**15 <= M < 2**16; as a signed word it is M - 2**16, so that vpmulhw(c, M) + c
-is floor(c M / 2**16), exactly. 2**(s-1) is a multiple of 2**16 for s >= 17, and floors nest: q is
-(floor(c M / 2**16) + 2**(s-17)) >> (s-16). A level that shifts by less has its words raised: c 2**e for c, s + e
-for s. The sum fits where c 2**e has at most 15 bits and s <= 31; with 16 bits and s <= 24 a sum that saturates is
-one that the clamp cuts anyway (`vector_plan.covers` checks).
+R1 in 16 bits. M is the multiplier, 2**15 <= M < 2**16; as a signed word it is M - 2**16, so that vpmulhw(c,
+M) + c is floor(c M / 2**16), exactly. 2**(s-1) is a multiple of 2**16 for s >= 17, and floors nest: q is
+(floor(c M / 2**16) + 2**(s-17)) >> (s-16). A level that shifts by less has its words raised: c 2**e for c, s
++ e for s. The sum fits where c 2**e has at most 15 bits and s <= 31; with 16 bits and s <= 24 a sum that
+saturates is one that the clamp cuts anyway (`vector_plan.covers` checks).
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from llvmlite import ir
 from numba import njit, types
 
-from wccsim.datapath.lanes import Code, kernel
+from wccsim.datapath.lanes import kernel
 from wccsim.datapath.portable_forward import I16, I32, I64, U
 from wccsim.datapath.vector_forward import BLOCK, _forward_strip
+from wccsim.datapath.vector_select import FLAGS, first_bits, reached
 
-FLAGS = 64  # positions in a word of the mask
 GROUP = 32  # positions of a panel, in two registers of 32-bit lanes
 LEAST_SHIFT = 17
 
 
-def _reached(code: Code, scores: Any, at: Any, bound: Any) -> Any:
-    """A bit for each of the FLAGS scores at scores[at:]: it reaches the bound."""
-    least, builder, mask = code.spread(bound, 64), code.builder, None
-    for part in range(FLAGS // 8):
-        found = code.load(scores, code.plus(at, 8 * part), 64).mask_at_least(least)
-        bits = builder.shl(builder.zext(found, ir.IntType(64)), ir.Constant(ir.IntType(64), 8 * part))
-        mask = bits if mask is None else builder.or_(mask, bits)
-    return mask
-
-
 def _bits_set(code, mask):
     return code.builder.ctpop(mask)
-
-
-def _first_bits(code, count):
-    return code.first(count, FLAGS)
 
 
 def _spread_flags(code, mask, flags, at):
@@ -81,9 +65,7 @@ def _requantise_four(code, four, slots, j, shifts, multiplier, limit, panels, at
         code.store(words.seen_as(32) ^ signs, panels, code.plus(at, part * GROUP // 2))
 
 
-reached = kernel(_reached, types.int64)
 bits_set = kernel(_bits_set, types.int64)
-first_bits = kernel(_first_bits, types.int64)
 spread_flags = kernel(_spread_flags)
 compress_block = kernel(_compress_block)
 requantise_four = kernel(_requantise_four)
@@ -115,14 +97,18 @@ def _mark_strip(scores, strip, words, base, step, threshold, masks):
 
 
 @njit(cache=True)
-def _count_before(masks, before):
-    """Kept words before each 16 positions; returns how many there are."""
-    count = I64(0)
+def _list_parts(masks, width, parts):
+    """Each `width` positions with a kept one: the first, the mask, kept words before. Kept words, parts."""
+    count, found = I64(0), 0
     for block in range(masks.size):
-        for part in range(4):
-            before[4 * block + part] = count
-            count += bits_set((masks[block] >> I64(16 * part)) & I64(0xFFFF))
-    return count
+        for start in range(0, FLAGS, width):
+            mask = (masks[block] >> I64(start)) & ((I64(1) << I64(width)) - I64(1))
+            parts[U(found), 0] = block * FLAGS + start
+            parts[U(found), 1] = mask
+            parts[U(found), 2] = count
+            found += mask != 0
+            count += bits_set(mask)
+    return count, found
 
 
 @njit(cache=True)
@@ -140,18 +126,17 @@ def _write_marks(scores, strip, words, pieces, masks, flags, energy, kept):
 
 
 @njit(cache=True)
-def _compress_strip(words, masks, before, target, to):
-    for block in range(masks.size):
-        mask = masks[block]
-        compress_block(words, block * FLAGS, mask, target, to + before[4 * block])
-        compress_block(words, block * FLAGS + BLOCK, mask >> I64(BLOCK), target, to + before[4 * block + 2])
+def _compress_strip(words, parts, count, target, to):
+    """The kept words of a strip, side by side, to target[to:]; parts of BLOCK positions."""
+    for i in range(count):
+        compress_block(words, parts[U(i), 0], parts[U(i), 1], target, to + parts[U(i), 2])
 
 
 @njit(cache=True)
 def _gather_strip(
-    image, shape, strip, numbers, rows, columns, masks, before, count, shifts, words, lows, four, panels
+    image, shape, strip, numbers, rows, columns, halves, half_count, count, shifts, words, lows, four, panels
 ):
-    """Haar, gather and R1 of one strip into panels int32, [group][four channels][GROUP], flat; `count` whole groups."""
+    """Haar, gather and R1 of one strip: panels int32 [group][four channels][GROUP], flat; whole groups."""
     levels, offset, multiplier, limit = numbers[:4]
     channels, slots = shape[0], four.size // 4
     size = rows.size * columns >> (2 * (levels - 1))
@@ -160,7 +145,7 @@ def _gather_strip(
         start = _forward_strip(image, shape[1:], c, strip, levels, offset, rows, columns, words, lows)
         for i in range(size):
             words[U(i)] = I16(lows[U(start + i)] - I32(offset << (2 * levels)))
-        _compress_strip(words, masks, before, four, c % 4 * slots)
+        _compress_strip(words, halves, half_count, four, c % 4 * slots)
         if c + 1 == channels:
             four[(c % 4 + 1) * slots :] = 0
         if c + 1 == channels or c % 4 == 3:

@@ -3,9 +3,10 @@
 
 """The last part of the vector path: zero-fill, inverse transform, bias and R3, in AVX-512 registers.
 
-Words are 32 bits, already shifted to the last level's grid by R2. vpexpandd puts the kept ones to their places
-under the strip's mask, zeros elsewhere. Approximations of all levels follow one another as in `portable`. At
-level 1 a block is 32 words of each band: 64 pixels of two rows, which leave their registers as bytes.
+Words are 32 bits, already shifted to the last level's grid by R2. vpexpandd puts the kept ones to their
+places under the strip's mask, zeros elsewhere. Approximations of all levels follow one another as in
+`portable`. At level 1 a block is 32 words of each band: 64 pixels of two rows, which leave their registers as
+bytes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from llvmlite import ir
 from numba import njit
 
 from wccsim.datapath.lanes import Code, Vector, kernel
+from wccsim.datapath.portable_forward import U
 from wccsim.datapath.vector_forward import PIXELS, _rows_of
 from wccsim.datapath.vector_product import LANES, scaled
 
@@ -23,15 +25,10 @@ COLUMNS = 2 * LANES  # words of each band in a block of level 1
 _EVEN_ODD = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
 
 
-def _expand_four(code, y, at, before, block, mask, words, to):
-    """Zero-fill of 64 positions: words[to:], from y[at + before[block]:] on; `mask` has a bit for each."""
-    builder = code.builder
-    for part in range(4):
-        place = code.plus(block, part)
-        start = builder.load(builder.gep(before.data, [place]))
-        bits = builder.trunc(builder.lshr(mask, mask.type(LANES * part)), ir.IntType(LANES))
-        kept = code.load(y, builder.add(at, start), 32)
-        code.store(code.expanded(kept, bits), words, code.plus(to, LANES * part))
+def _expand_block(code, y, at, mask, words, to):
+    """Zero-fill of LANES positions: words[to:] from y[at:] on, where `mask` has its bit set."""
+    bits = code.builder.trunc(mask, ir.IntType(LANES))
+    code.store(code.expanded(code.load(y, at, 32), bits), words, to)
 
 
 def _butterflies(code: Code, a: Vector, words: Any, size: Any, i: Any) -> tuple[Vector, ...]:
@@ -81,18 +78,16 @@ def _inverse_last(partial: bool, unsigned: bool) -> Any:
     """Level 1 and R3 of a block: pixels of two rows to out[top:], out[bottom:], of each the first `left`."""
 
     def write(code, lows, words, size, i, table, entry, low, out, top, top_left, bottom, bottom_left):
-        builder = code.builder
-        both, high, half, shift = (
-            code.spread(builder.load(builder.gep(table.data, [code.plus(entry, n)])), 32) for n in range(4)
-        )
+        numbers = [code.builder.load(code.builder.gep(table.data, [code.plus(entry, n)])) for n in range(4)]
+        both, high, half, shift = (code.spread(number, 32) for number in numbers)
         quads = []
         for part in range(2):
             at = code.plus(i, part * LANES)
             quad = _butterflies(code, code.load(lows, at, 32), words, size, at)
             quads.append([(scaled(code, v, both, high) + half) >> shift for v in quad])
         for row, (to, left) in enumerate(((top, top_left), (bottom, bottom_left))):
-            even, odd = (code.packed_words(quads[0][2 * row + n], quads[1][2 * row + n]) for n in (0, 1))
-            pixels = code.packed_bytes(even, odd, unsigned)
+            halves = [code.packed_words(quads[0][2 * row + n], quads[1][2 * row + n]) for n in (0, 1)]
+            pixels = code.packed_bytes(halves[0], halves[1], unsigned)
             if not unsigned:
                 pixels = pixels.at_least(code.spread(low, 8))
             pixels = code.bytes_in_order(pixels, _last_order())
@@ -104,26 +99,33 @@ def _inverse_last(partial: bool, unsigned: bool) -> Any:
     return kernel(write)
 
 
-expand_four = kernel(_expand_four)
+def _add_bias(code, words, i, bias, lows, to):
+    """LANES words of the last LL band and the bias, to lows[to:]."""
+    code.store(code.load(words, i, 32) + code.spread(bias, 32), lows, to)
+
+
+expand_block = kernel(_expand_block)
+add_bias = kernel(_add_bias)
 inverse_next_whole, inverse_next_part = _inverse_next(False), _inverse_next(True)
-last_whole, last_part = _inverse_last(False, False), _inverse_last(True, False)
-last_whole_unsigned, last_part_unsigned = _inverse_last(False, True), _inverse_last(True, True)
+last_whole, last_whole_unsigned = _inverse_last(False, False), _inverse_last(False, True)
+last_part, last_part_unsigned = _inverse_last(True, False), _inverse_last(True, True)
 
 
 @njit(cache=True)
-def _expand_strip(y, at, masks, before, words):
-    for block in range(masks.size):
-        expand_four(y, at, before, 4 * block, masks[block], words, 64 * block)
+def _expand_strip(y, at, parts, count, words):
+    """The kept words to their places; parts of LANES positions. Where a strip keeps none, `words` stays 0."""
+    for i in range(count):
+        expand_block(y, at + parts[U(i), 2], parts[U(i), 1], words, parts[U(i), 0])
 
 
 @njit(cache=True)
 def _inverse_to_first(words, levels, bias, lows, count):
-    """The approximations of level 1 from the words int32 of a strip of `count`; returns where in lows they are."""
+    """The approximations of level 1, to lows[0:], from the int32 words of a strip of `count`."""
     size, start = count >> (2 * levels), 0
     for level in range(1, levels):
         start += count >> (2 * level)
-    for i in range(size):
-        lows[start + i] = words[i] + bias
+    for i in range(0, size, LANES):
+        add_bias(words, i, bias, lows, start + i)
     for _ in range(1, levels):
         begin = start - 4 * size
         for i in range(0, size, LANES):
@@ -133,28 +135,36 @@ def _inverse_to_first(words, levels, bias, lows, count):
                 inverse_next_part(lows, start, words, size, i, size - i, begin)
         size <<= 2
         start = begin
-    return start
+
+
+@njit(cache=True)
+def _last_row(unsigned, lows, words, size, i, count, table, entry, low, out, top, bottom):
+    """Level 1 of whole blocks of two rows, `count` words of each band from i on."""
+    if unsigned:
+        for j in range(0, count, COLUMNS):
+            last_whole_unsigned(
+                lows, words, size, i + j, table, entry, low, out, top + 2 * j, 0, bottom + 2 * j, 0
+            )
+    else:
+        for j in range(0, count, COLUMNS):
+            last_whole(lows, words, size, i + j, table, entry, low, out, top + 2 * j, 0, bottom + 2 * j, 0)
 
 
 @njit(cache=True)
 def _inverse_strip(
     words, levels, bias, table, channel, low, unsigned, lows, strip, rows, columns, shape, out
 ):
-    """Inverse, bias and R3 of one strip of one channel, into out int8 [Cout, H, W], flat, of `shape` (H, W)."""
-    count = 4 * rows.size * columns
-    _inverse_to_first(words, levels, bias, lows, count)
+    """Inverse, bias and R3 of one strip of one channel, into out int8 [Cout, H, W], flat; shape: (H, W)."""
+    _inverse_to_first(words, levels, bias, lows, 4 * rows.size * columns)
     width, size, entry = shape[1], rows.size * columns, 4 * channel
     for r in range(rows.size):
         first, top_left, bottom_left = _rows_of(strip, levels, rows[r], shape)
-        start_of, whole = channel * shape[0] * width + first, min(top_left, bottom_left) // PIXELS * COLUMNS
-        for j in range(0, columns, COLUMNS):
-            i, to = r * columns + j, start_of + 2 * j
-            tl, bl = top_left - 2 * j, bottom_left - 2 * j
-            if j < whole and not unsigned:
-                last_whole(lows, words, size, i, table, entry, low, out, to, tl, to + width, bl)
-            elif j < whole:
-                last_whole_unsigned(lows, words, size, i, table, entry, low, out, to, tl, to + width, bl)
-            elif not unsigned:
-                last_part(lows, words, size, i, table, entry, low, out, to, tl, to + width, bl)
+        i, top = r * columns, channel * shape[0] * width + first
+        whole = min(top_left, bottom_left) // PIXELS * COLUMNS
+        _last_row(unsigned, lows, words, size, i, whole, table, entry, low, out, top, top + width)
+        for j in range(whole, columns, COLUMNS):
+            to, tl, bl = top + 2 * j, top_left - 2 * j, bottom_left - 2 * j
+            if unsigned:
+                last_part_unsigned(lows, words, size, i + j, table, entry, low, out, to, tl, to + width, bl)
             else:
-                last_part_unsigned(lows, words, size, i, table, entry, low, out, to, tl, to + width, bl)
+                last_part(lows, words, size, i + j, table, entry, low, out, to, tl, to + width, bl)

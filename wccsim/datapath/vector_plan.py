@@ -1,4 +1,4 @@
-"""What the vector path's kernels take: which plans they cover, the numbers of a plan, the order of its pieces."""
+"""What the vector path's kernels take: which plans they cover, the numbers of a plan, scratch sizes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from wccsim.datapath.fused import Shapes, first_that_holds, greatest_sum, why_no
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.strips import BINS, Strips, bit_reversed, strips_of
 from wccsim.datapath.vector_forward import BLOCK
-from wccsim.datapath.vector_gather import FLAGS, GROUP, LEAST_SHIFT
+from wccsim.datapath.vector_gather import GROUP, LEAST_SHIFT
 from wccsim.datapath.vector_product import ROWS, requantisers
+from wccsim.datapath.vector_select import FLAGS
 
 GREATEST_SHIFT = 46  # of R2 and R3
 GREATEST_WORD_SHIFT = 31  # of R1, for words of at most 15 bits; for 16 bits:
@@ -23,12 +24,12 @@ VALUE_BITS = 30  # magnitude of what R2 and R3 take
 
 
 def raised(shift: Any) -> Any:
-    """By how many bits a word is shifted to the left first, so that its requantiser shifts by LEAST_SHIFT or more."""
+    """How far a word is first shifted left, so that its requantiser shifts by LEAST_SHIFT or more."""
     return np.maximum(0, LEAST_SHIFT - np.asarray(shift))
 
 
 def covers(plan: Plan, inner: bool, unsigned: bool) -> str | None:
-    """Why this path cannot run `plan` on signed or unsigned maps; None: it can. Each condition is a proof's."""
+    """Why this path cannot run `plan` on signed or unsigned maps; None: it can. The proofs' conditions."""
     reason = lanes.missing() or why_not(plan, inner, unsigned)
     if reason is not None:
         return reason
@@ -60,13 +61,13 @@ def _levels(levels: int) -> list[int]:
 class Prepared:
     """A plan as the kernels take it.
 
-    shape: (C, H, W). offset: what is added to a pixel to make it unsigned. rows: the bit-reversed order of the
-    pairs of rows of a strip; columns: words of a row of level 1. batch[l]: channels, an even number, whose
-    squares of level l fit 32 bits together. base, step: as in `Strips`. pieces: see `pieces_of`. shifts, ups,
-    reliefs: int16, of each position of a strip: R1's shift less 16 and, in the high byte, how far the word is
-    raised before; the shift to the last level's grid, and as far as R3's words are raised; R2's relief.
-    r1: (M as a signed word, greatest q). r2, r3: `vector_product.requantisers`. sum_raise: how far a sum is
-    raised before R2. bias: int32 [Cout], raised like R3's words.
+    shape: (C, H, W). offset: what is added to a pixel to make it unsigned. rows: the bit-reversed order of
+    the pairs of rows of a strip; columns: words of a row of level 1. batch[l]: channels, an even number,
+    whose squares of level l fit 32 bits together. base, step: as in `Strips`. pieces: see `pieces_of`.
+    shifts, ups, reliefs: int16, of each position of a strip: R1's shift less 16 and, in the high byte, how
+    far the word is raised before; the shift to the last level's grid, and as far as R3's words are raised;
+    R2's relief. r1: (M as a signed word, greatest q). r2, r3: `vector_product.requantisers`. sum_raise: how
+    far a sum is raised before R2. bias: int32 [Cout], raised like R3's words.
     """
 
     shape: tuple[int, int, int]
@@ -93,7 +94,7 @@ class Prepared:
 
 
 def pieces_of(strips: Strips) -> npt.NDArray[np.int64]:
-    """int64 [n, 4], runs of a strip's words that lie side by side in flat order too: start, length, base, step."""
+    """int64 [n, 4], runs of words that are neighbours in flat order too: start, length, base, step."""
     ends = np.flatnonzero((np.diff(strips.base) != 1) | (np.diff(strips.step) != 0)) + 1
     starts = np.concatenate([[0], ends])
     lengths = np.diff(np.concatenate([starts, [strips.words]]))
@@ -144,7 +145,7 @@ def prepare(plan: Plan, unsigned: bool) -> Prepared:
 
 
 def shapes(plan: Plan) -> Shapes:
-    """The scratch arrays of one thread: dtype and shape. Where a block may reach behind an end, there is room."""
+    """The scratch arrays of one thread: dtype and shape, with room where a block may reach behind an end."""
     words = plan.padded_width << plan.parameters.levels
     flags = -(-words // FLAGS)
     slots = -(-words // GROUP) * GROUP + BLOCK
@@ -158,7 +159,8 @@ def shapes(plan: Plan) -> Shapes:
         "words": (np.int16, (flags * FLAGS,)),
         "lows": (np.int16, (2 * ((words >> 1) + 4 * BLOCK),)),
         "masks": (np.int64, (flags,)),
-        "before": (np.int64, (4 * flags,)),
+        "halves": (np.int64, (2 * flags, 3)),
+        "quarters": (np.int64, (4 * flags, 3)),
         "flags": (np.int8, (flags * FLAGS,)),
         "shifts": (np.int16, (slots + BLOCK,)),
         "ups": (np.int16, (slots + BLOCK,)),
@@ -169,5 +171,6 @@ def shapes(plan: Plan) -> Shapes:
         "wide": (np.int32, (flags * FLAGS + 2 * BLOCK,)),
         "approximations": (np.int32, ((words >> 1) + 4 * BLOCK,)),
         "squares": (np.int32, (squares,)),
-        "bins": (np.int64, (BINS,)),
+        "binned": (np.int64, (FLAGS,)),
+        "bins": (np.int32, (BINS,)),
     }

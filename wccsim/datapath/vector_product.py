@@ -8,10 +8,10 @@ requantised word. vpdpbusd adds four products of an unsigned byte q + 128 and a 
 sum starts at -128 times the sum of the weights, and so ends at the sum of w q.
 
 R2 and R3 in 32 bits. Of v = hi 2**16 + lo, lo without a sign, vpmulhuw makes floor(lo M / 2**16) in the low
-half; with hi left above it the lane is hi 2**16 + floor(lo M / 2**16). vpdpwssd adds hi (M - 2**16), since M as
-a signed word is M - 2**16: the lane is hi M + floor(lo M / 2**16) = floor(v M / 2**16). As in `vector_gather`,
-(that + 2**(s-17)) >> (s-16) is the scaled word for s >= 17; sums that need less are raised, as there. For
-|v| < 2**30 and s <= 46 no sum leaves 32 bits.
+half; with hi left above it the lane is hi 2**16 + floor(lo M / 2**16). vpdpwssd adds hi (M - 2**16), since M
+as a signed word is M - 2**16: the lane is hi M + floor(lo M / 2**16) = floor(v M / 2**16). As in
+`vector_gather`, (that + 2**(s-17)) >> (s-16) is the scaled word for s >= 17; sums that need less are raised,
+as there. For |v| < 2**30 and s <= 46 no sum leaves 32 bits.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ tile, tile_relieved = _tile(False), _tile(True)
 def _multiply_tile(
     panels, fours, count, weights, table, row, raised, relieved, limit, ups, reliefs, y, slots
 ):
-    """MAC array and R2 of ROWS output channels from `row` on: y int32, [ROWS][slots], flat; `count` whole groups."""
+    """MAC array and R2 of ROWS output channels from `row` on: y int32 [ROWS][slots], flat; whole groups."""
     weights_at = row * (fours + 1)
     for j in range(0, count, GROUP):
         if relieved:
