@@ -13,7 +13,7 @@ from wccsim.tiling import HALOS, Halo
 Compress = Literal["none", "consumer", "producer"]
 COMPRESS_RULES = {
     "none": "none: every map crosses DRAM whole; what a WCC layer reads twice is read whole twice",
-    "consumer": "consumer: maps are stored whole; the reader compresses once and rereads the compressed map",
+    "consumer": "consumer: maps are stored whole; reread compressed, or whole where that is less",
     "producer": "producer: a map crosses as kept coefficients, or as the kept wavelet words of the WCC layer "
     "that made it, where that is less than the whole map",
 }

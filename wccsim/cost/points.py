@@ -86,12 +86,16 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What fits on chip (wccsim.cost.selection) and the tiling that follows."""
+    """What fits on chip (wccsim.cost.selection) and the tiling that follows.
+
+    copy: what the array needs again is read as a copy of the kept words, not as the map.
+    """
 
     index: npt.NDArray[np.bool_]
     scores: npt.NDArray[np.bool_]
     coefficients: npt.NDArray[np.bool_]
     stay: npt.NDArray[np.bool_]
+    copy: npt.NDArray[np.bool_]
     tiled: Tiled
 
     def dram_bits(self, points: Points, s: Sizes) -> Ints:

@@ -28,11 +28,11 @@ def stage_costs(
     options: CostOptions,
 ) -> tuple[Ints, Floats]:
     """(cycles, energy in pJ) of every point."""
-    moves = _moves(points, c, s, memory, accelerator, options)
+    moves = _moves(points, c, s, memory, accelerator)
     phases = _phases(points, c, s, memory, accelerator, options)
     reads, writes = _dram(points, s, memory)
     cycles = _latency(points, phases, moves, reads, writes, accelerator)
-    energy = compute_pj(points, c, s, *_repeats(points, memory, options), options)
+    energy = compute_pj(points, c, s, *_repeats(points, memory), options)
     for stage_moves in moves.values():
         for tensor, read, written in stage_moves:
             size = accelerator.buffer_for(tensor).size_bytes
@@ -44,13 +44,12 @@ def stage_costs(
     return cycles, energy + reads * table.dram_read_pj_per_bit + writes * table.dram_write_pj_per_bit
 
 
-def _repeats(points: Points, memory: Memory, options: CostOptions) -> tuple[Ints, Ints]:
+def _repeats(points: Points, memory: Memory) -> tuple[Ints, Ints]:
     """How often the Haar and the gather run."""
     passes = np.where(memory.coefficients, 1, 2)
-    again = (memory.stay | (options.compress == "none")) & ~points.kept_form
+    again = (memory.stay | ~memory.copy) & ~points.kept_form
     gathers = np.where(again, memory.tiled.in_passes, 1)
-    rerun = ~memory.stay & (options.compress == "none")
-    return np.where(rerun, passes * gathers, passes), gathers
+    return np.where(memory.stay | memory.copy, passes, passes + gathers - 1), gathers
 
 
 def _dram(points: Points, s: Sizes, memory: Memory) -> tuple[Ints, Ints]:
@@ -58,6 +57,7 @@ def _dram(points: Points, s: Sizes, memory: Memory) -> tuple[Ints, Ints]:
     t = memory.tiled
     index = np.where(memory.index, 0, s.index_bits)
     scores = np.where(memory.scores, 0, s.scores_bits)
+    # The index that each later gather reads is in t.in_read: the tiling was chosen with it.
     reads = t.in_read + t.weight_read + t.partial + 2 * index + scores * s.score_sweeps
     stored = points.out_store_bits + points.out_index_bits
     return reads + points.in_index_bits, stored + t.in_write + t.partial + index + scores
@@ -88,12 +88,12 @@ def _array(points: Points, accelerator: Accelerator) -> dict[str, Ints]:
 
 
 def _moves(
-    points: Points, c: Constants, s: Sizes, memory: Memory, accelerator: Accelerator, options: CostOptions
+    points: Points, c: Constants, s: Sizes, memory: Memory, accelerator: Accelerator
 ) -> dict[str, Moves]:
     """Bits through the buffers, by phase."""
     unit = accelerator.wcc
     assert unit is not None
-    haars, gathers = _repeats(points, memory, options)
+    haars, gathers = _repeats(points, memory)
     t, array = memory.tiled, _array(points, accelerator)
     ci, co, word = points.in_channels, points.out_channels, c.coefficient_bits
     groups = -(-ci // unit.haar_lanes)
@@ -101,7 +101,9 @@ def _moves(
     scores = np.where(memory.scores, 0, s.scores_bits)
     spilled = t.in_write > 0
     passes = np.where(memory.coefficients, 1, 2) * s.map_bits
-    from_map = np.where(points.kept_form, 0, np.where(spilled, passes, t.in_read))
+    map_and_kept = t.in_read - index * (gathers - 1)
+    from_map = np.where(spilled, passes, map_and_kept) * ~points.kept_form
+    to_array = map_and_kept - from_map
     reread = s.butterflies - s.last  # every level but the last hands its approximation on
     handed = co * reread * c.inverse_bits
     returned = array["returns"] * accelerator.accumulator_bits
@@ -117,11 +119,11 @@ def _moves(
         ],
         "gather": [
             ("coefficient", ci * points.kept * word * gathers, 0),
-            ("index", s.index_bits * gathers, index),
+            ("index", s.index_bits * gathers, index * gathers),
             ("in", t.in_write, s.kept_bits * gathers),
         ],
         "array": [
-            ("in", array["in"] * points.act_bits, t.in_read - from_map),
+            ("in", array["in"] * points.act_bits, to_array),
             ("weight", array["weight"] * points.weight_bits, t.weight_read),
             ("out", returned + t.partial, returned + t.partial),
         ],
@@ -138,7 +140,7 @@ def _phases(
     """Cycles of the phases' closed forms."""
     unit = accelerator.wcc
     assert unit is not None
-    haars, gathers = _repeats(points, memory, options)
+    haars, gathers = _repeats(points, memory)
     n = points.positions
     exact = -(-c.score_bits // 8) * (n + BINS) + n + 2
     return {

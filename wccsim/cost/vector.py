@@ -6,9 +6,12 @@ to `wccsim.cost.wcc` point by point: integers exactly, energies to rounding.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from wccsim.cost.compute_vector import constants
 from wccsim.cost.options import CostOptions
@@ -34,7 +37,7 @@ def vector_costs(points: Points, accelerator: Accelerator, prices: Prices, optio
     _check_sizes(points)
     chunk = 1 << 14
     parts = [
-        _chunk_costs(_part(points, slice(start, start + chunk)), accelerator, prices, options)
+        _chunk_costs(_taken(points, slice(start, start + chunk)), accelerator, prices, options)
         for start in range(0, len(points), chunk)
     ]
     return Costs(
@@ -43,10 +46,6 @@ def vector_costs(points: Points, accelerator: Accelerator, prices: Prices, optio
             for name in ("macs", "bops", "cycles", "dram_bits", "energy_pj")
         )
     )
-
-
-def _part(points: Points, rows: slice) -> Points:
-    return Points(*(getattr(points, name)[rows] for name in Points.__dataclass_fields__))
 
 
 def _check_sizes(points: Points) -> None:
@@ -89,8 +88,8 @@ def _memory(
     c: Constants,
     s: Sizes,
     accelerator: Accelerator,
-    options: CostOptions,
     index_inside: bool,
+    copy: npt.NDArray[np.bool_],
 ) -> Memory:
     """The selection's memory and the best tiling, with the index on chip where it fits, or never."""
     unit = accelerator.wcc
@@ -111,10 +110,12 @@ def _memory(
     shared = bool(set(accelerator.buffer_for("coefficient").holds) & set(TILED))
     stay = fits["coefficient"] & (not (bounded and shared))
     index = fits["index"] & index_inside
-    map_bits = np.where(fits["coefficient"], 1, 2) * s.map_bits
-    again = np.where(stay, 0, map_bits if options.compress == "none" else s.kept_bits)
-    spill = np.where(stay | points.kept_form | (options.compress == "none"), 0, s.kept_bits)
-    first = np.where(points.kept_form, s.kept_bits, map_bits)
+    spilled_index = np.where(index, 0, s.index_bits)
+    first = np.where(fits["coefficient"], 1, 2) * s.map_bits
+    again = np.where(copy, s.kept_bits, s.map_bits + spilled_index)
+    again = np.where(stay, spilled_index, again)
+    spill = np.where(copy & ~stay & ~points.kept_form, s.kept_bits, 0)
+    first = np.where(points.kept_form, s.kept_bits, first)
     again = np.where(points.kept_form, s.kept_bits, again)
     rooms = capacity(accelerator)
     halved = 1 if accelerator.overlap == "none" else 2
@@ -128,33 +129,80 @@ def _memory(
         points.kept, points.in_channels, points.out_channels, points.act_bits, points.weight_bits,
         c.wavelet_bits, accelerator.accumulator_bits, limits, rooms.shares, (first, again, spill),
     )  # fmt: skip
-    return Memory(index, fits["score"], fits["coefficient"], stay, tiled)
+    return Memory(index, fits["score"], fits["coefficient"], stay, copy, tiled)
 
 
-def _merged(inside: Memory, outside: Memory, points: Points, s: Sizes) -> Memory:
-    """Per point the memory that moves fewer bits, the index inside where they are equal."""
-    fewer = outside.dram_bits(points, s) < inside.dram_bits(points, s)
-    better = outside.tiled.found & (~inside.tiled.found | fewer)
+def _best_memory(
+    points: Points, c: Constants, s: Sizes, accelerator: Accelerator, options: CostOptions
+) -> Memory:
+    """Per point the plan that moves the fewest bits, the scalar model's first one among equals.
+
+    Where the plan with a copy moves every bit once already, no other moves fewer.
+    """
+    on_chip = points.map_bits == 0
+    copy = on_chip if options.compress == "none" else np.full_like(on_chip, True)
+    best = _best_index(points, c, s, accelerator, copy)
+    t = best.tiled
+    moved = t.in_read + t.weight_read + 2 * t.partial + t.in_write
+    once = np.where(best.coefficients, 1, 2) * s.map_bits
+    once += points.in_channels * points.out_channels * points.weight_bits
+    rows = np.flatnonzero(copy & ~on_chip & ~best.stay & ~points.kept_form & (moved > once))
+    if not len(rows):
+        return best
+    few, c_few, s_few, best_few = (_taken(one, rows) for one in (points, c, s, best))
+    other = _best_index(few, c_few, s_few, accelerator, np.zeros(len(rows), dtype=np.bool_))
+    return _put(best, rows, _merged(best_few, other, few, s_few))
+
+
+def _best_index(
+    points: Points, c: Constants, s: Sizes, accelerator: Accelerator, copy: npt.NDArray[np.bool_]
+) -> Memory:
+    """Of the index on chip, where it fits, and the index in DRAM."""
+    inside, outside = (_memory(points, c, s, accelerator, where, copy) for where in (True, False))
+    return _merged(inside, outside, points, s)
+
+
+def _taken(record: Any, rows: Ints | slice) -> Any:
+    """The same dataclass with these rows of every array."""
+    values = {name: getattr(record, name) for name in record.__dataclass_fields__}
+    arrays = {name: value[rows] for name, value in values.items() if isinstance(value, np.ndarray)}
+    nested = {name: _taken(value, rows) for name, value in values.items() if isinstance(value, Tiled)}
+    return replace(record, **arrays, **nested)
+
+
+def _put(memory: Memory, rows: Ints, new: Memory) -> Memory:
+    """`memory` with these rows replaced."""
+
+    def put(old: npt.NDArray[Any], value: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        changed = old.copy()
+        changed[rows] = value
+        return changed
+
+    tiled = Tiled(*(put(getattr(memory.tiled, n), getattr(new.tiled, n)) for n in Tiled.__dataclass_fields__))
+    index, copy = put(memory.index, new.index), put(memory.copy, new.copy)
+    return Memory(index, memory.scores, memory.coefficients, memory.stay, copy, tiled)
+
+
+def _merged(first: Memory, second: Memory, points: Points, s: Sizes) -> Memory:
+    """Per point the plan that moves fewer bits, the first where they are equal."""
+    fewer = second.dram_bits(points, s) < first.dram_bits(points, s)
+    better = second.tiled.found & (~first.tiled.found | fewer)
     if not better.any():
-        return inside
+        return first
     tiled = Tiled(
         *(
-            np.where(better, getattr(outside.tiled, name), getattr(inside.tiled, name))
+            np.where(better, getattr(second.tiled, name), getattr(first.tiled, name))
             for name in Tiled.__dataclass_fields__
         )
     )
-    return Memory(inside.index & ~better, inside.scores, inside.coefficients, inside.stay, tiled)
+    index, copy = (np.where(better, getattr(second, n), getattr(first, n)) for n in ("index", "copy"))
+    return Memory(index, first.scores, first.coefficients, first.stay, copy, tiled)
 
 
 def _chunk_costs(points: Points, accelerator: Accelerator, prices: Prices, options: CostOptions) -> Costs:
     c = constants(points, accelerator, prices, options)
     s = _sizes(points, c, options)
-    memory = _merged(
-        _memory(points, c, s, accelerator, options, True),
-        _memory(points, c, s, accelerator, options, False),
-        points,
-        s,
-    )
+    memory = _best_memory(points, c, s, accelerator, options)
     if not memory.tiled.found.all():
         at = int(np.argmin(memory.tiled.found))
         raise WccsimError(

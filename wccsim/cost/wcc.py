@@ -50,6 +50,11 @@ class Plan:
     count: GemmCount
 
     @property
+    def spilled_index_bits(self) -> int:
+        """The index where it is not on chip: written once, read by every gather and by the zero-fill."""
+        return 0 if self.memory.index_fits else self.index_bits
+
+    @property
     def score_sweeps(self) -> int:
         """How often the selection reads all scores."""
         return 2 if self.p.mantissa_bits is not None else ceil_div(self.score_bits, 8) + 1
@@ -98,12 +103,20 @@ def wcc_layer_cost(
 
 
 def _best_plan(layer: Layer, source: Source, accelerator: Accelerator, options: CostOptions) -> Plan:
-    """The plan that moves the fewest bits, with the index on chip or, so that tiles have its room, not."""
+    """The plan that moves the fewest bits.
+
+    The index lies on chip or, so that tiles have its room, not; what the array needs again is read as a
+    copy of the kept words or, by transforming it again, as the map (always, where nothing is compressed;
+    never, where the map is fused and does not lie in DRAM).
+    """
     if accelerator.wcc is None:
         raise WccsimError(f"layer {layer.name}: accelerator {accelerator.name} has no WCC unit (key wcc)")
     full = selection_memory(parameters_of(layer, options), layer, accelerator)
     memories = [full, replace(full, index_fits=False)] if full.index_fits else [full]
-    found = [plan_wcc(layer, source, accelerator, options, memory) for memory in memories]
+    copies = (True,) if source.in_on_chip else (False,) if options.compress == "none" else (True, False)
+    found = [
+        plan_wcc(layer, source, accelerator, options, memory, copy) for copy in copies for memory in memories
+    ]
     plans = [plan for plan in found if plan is not None]
     if not plans:
         raise WccsimError(
@@ -119,8 +132,13 @@ def plan_wcc(
     accelerator: Accelerator,
     options: CostOptions,
     memory: SelectionMemory,
+    copy: bool,
 ) -> Plan | None:
-    """Sizes, tiling and repetitions of one WCC layer; None where no tile fits."""
+    """Sizes, tiling and repetitions of one WCC layer; None where no tile fits.
+
+    `copy`: kept words that the array needs again were written to DRAM when they first left the chip;
+    otherwise the map is read and transformed again, once, since what is kept is known by then.
+    """
     p, shape = parameters_of(layer, options), layer.in_shape
     positions, kept = p.positions(shape.height, shape.width), p.kept(shape.height, shape.width)
     assert accelerator.wcc is not None
@@ -128,23 +146,24 @@ def plan_wcc(
     nest = kept_nest(layer, kept, p.wavelet_bits, accelerator)
     kept_bits = kept * shape.channels * p.act_bits
     map_bits = 0 if source.in_on_chip else source.in_read_bits
+    index_bits = p.index_bits(positions, kept)
+    spilled_index = 0 if memory.index_fits else index_bits
     if source.in_form == "kept":
         sweep = InSweep(kept_bits, kept_bits)
     elif memory.coefficients_stay:
-        sweep = InSweep(map_bits, 0)
-    elif options.compress == "none":
-        sweep = InSweep(passes * map_bits, passes * map_bits)
+        sweep = InSweep(map_bits, spilled_index)
+    elif not copy:
+        sweep = InSweep(passes * map_bits, map_bits + spilled_index)
     else:
         sweep = InSweep(passes * map_bits, kept_bits, kept_bits)
         # The first pass feeds the array directly; the spilled copy serves the later ones.
     nest = replace(nest, in_sweep_bits=sweep)
-    index_bits = p.index_bits(positions, kept)
     reserved = {"index": index_bits} if memory.index_fits else {}
     found = best_tiling(nest, capacity(accelerator, reserved))
     if found is None:
         return None
     tiling, traffic = found
-    again = memory.coefficients_stay or options.compress == "none"
+    again = memory.coefficients_stay or not copy
     gathers = traffic.in_passes if again and source.in_form != "kept" else 1
     array = accelerator.array
     return Plan(
@@ -159,7 +178,7 @@ def plan_wcc(
         nest,
         tiling,
         traffic,
-        haar_runs=passes if memory.coefficients_stay or options.compress != "none" else passes * gathers,
+        haar_runs=passes if memory.coefficients_stay or copy else passes + gathers - 1,
         gather_runs=gathers,
         count=gemm_count(
             kept, shape.channels, layer.out_shape.channels, array.rows, array.columns, array.dataflow
@@ -173,15 +192,14 @@ def _dram(plan: Plan) -> DramBits:
     first = plan.nest.in_sweep_bits.first if plan.nest.in_sweep_bits else 0
     direct = source.in_form == "kept" or traffic.in_write_bits == 0
     scores = 0 if plan.memory.scores_fit else plan.positions * plan.score_bits
-    index = 0 if plan.memory.index_fits else plan.index_bits
-    # Not on chip, the index is written by the selection, read by the gather and by the zero-fill.
+    index = plan.spilled_index_bits
     return DramBits(
-        in_read=traffic.in_read_bits if direct else first,
+        in_read=traffic.in_read_bits - index * (plan.gather_runs - 1) if direct else first,
         weight_read=traffic.weight_read_bits,
         out_write=0
         if source.out_on_chip
         else source.out_store_bits(layer.out_shape.values * source.out_bits),
-        index_read=source.in_index_bits + 2 * index,
+        index_read=source.in_index_bits + index * (plan.gather_runs + 1),
         index_write=source.out_index_bits + index,
         kept_read=0 if direct else traffic.in_read_bits - first,
         kept_write=traffic.in_write_bits,
@@ -224,7 +242,7 @@ def _moves(plan: Plan, dram: DramBits) -> dict[Stage, tuple[Moves, ...]]:
         Stage.BITMAP: (Moves("index", index_out, plan.index_bits + source.in_index_bits),),
         Stage.REQUANTISE: (
             Moves("coefficient", gather.coefficient_read_bits),
-            Moves("index", gather.index_read_bits, (dram.index_read - source.in_index_bits) // 2),
+            Moves("index", gather.index_read_bits, plan.spilled_index_bits * plan.gather_runs),
             Moves("in", dram.kept_write, gather.kept_write_bits),
         ),
         Stage.MAC: (
@@ -238,7 +256,7 @@ def _moves(plan: Plan, dram: DramBits) -> dict[Stage, tuple[Moves, ...]]:
         ),
         Stage.REQUANTISE_SUM: (Moves("out", 0, words),),
         Stage.ZERO_FILL: (
-            Moves("index", plan.index_bits, (dram.index_read - source.in_index_bits) // 2),
+            Moves("index", plan.index_bits, plan.spilled_index_bits),
             Moves("out", words),
         ),
         Stage.INVERSE: (Moves("out", inverse.wavelet_read_bits, inverse.wavelet_write_bits),),
@@ -289,18 +307,17 @@ def _stage_dram(plan: Plan, dram: DramBits) -> dict[Stage, tuple[int, int]]:
     """DRAM (read, write) bits of every stage; they sum to the layer's."""
     source = plan.source
     kept_form = source.in_form == "kept"
-    spilled_index = dram.index_read - source.in_index_bits
     return {
         Stage.PAD: (0 if kept_form else dram.in_read, 0),
         Stage.SCORE: (0, dram.score_write),
         Stage.SELECT: (dram.score_read, 0),
         Stage.BITMAP: (source.in_index_bits, dram.index_write - source.out_index_bits),
-        Stage.REQUANTISE: (spilled_index // 2, dram.kept_write),
+        Stage.REQUANTISE: (plan.spilled_index_bits * plan.gather_runs, dram.kept_write),
         Stage.MAC: (
             dram.weight_read + dram.kept_read + dram.partial_read + (dram.in_read if kept_form else 0),
             dram.partial_write,
         ),
-        Stage.ZERO_FILL: (spilled_index // 2, 0),
+        Stage.ZERO_FILL: (plan.spilled_index_bits, 0),
         Stage.REQUANTISE_OUT: (0, dram.out_write + source.out_index_bits),
     }
 
