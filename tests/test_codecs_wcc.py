@@ -135,7 +135,7 @@ def rice_twin(words: list[int], raw: int) -> str:
 def test_rice_coded_words_are_the_same_words_in_fewer_bits(options: Any) -> None:
     x = smooth(5)
     fixed, rice = (Wcc(keep="1/2", words=words, **options) for words in ("fixed", "rice"))
-    words, body = rice._quantised(x).words, rice._write(x)
+    words, body = rice.quantised(rice.transformed(x)).words, rice._write(x)
     text = bits_of(body.data.tobytes(), 0, body.bits)
     assert text.endswith(twin := rice_twin(words.ravel().tolist(), 8))
     assert len(twin) == body.breakdown["parameters"] + body.breakdown["payload"]

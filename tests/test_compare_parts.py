@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wccsim.codecs.distortion import squared_error
 from wccsim.codecs.registry import codec
+from wccsim.compare.candidate import plain_channels, realised
 from wccsim.compare.catalog import METHODS, SWITCH_NAMES, method
-from wccsim.compare.karhunen_loeve import _Stepped
+from wccsim.compare.karhunen_loeve import _counted, _Stepped
 from wccsim.compare.metrics import Reference, distortion
 from wccsim.compare.search import solve, within
-from wccsim.compare.step import Step, histogram, words_without_clip
-from wccsim.compare.wavelet import Ranking, WccSetting, wcc_bits
+from wccsim.compare.step import Step, entropy, histogram, words_without_clip
+from wccsim.compare.study import Study, study_of
+from wccsim.compare.wcc_knob import Ranking, WccKnob, WccSetting, wcc_bits
 from wccsim.errors import WccsimError
 from wccsim.maps import FeatureMap
 
@@ -100,6 +103,43 @@ def test_the_search_finds_the_nearest_of_a_monotone_curve(
         assert curve[found.over] >= target
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(0, 500), min_size=2, max_size=400),
+    st.lists(st.integers(0, 500), min_size=400, max_size=400),
+    st.integers(1, 60000),
+)
+def test_the_shape_that_steers_the_search_need_not_be_right(
+    falls: list[int], steers: list[int], target: int
+) -> None:
+    curve, shape = list(np.cumsum(falls)[::-1]), list(np.cumsum(steers)[::-1])
+    calls: list[int] = []
+
+    def bits(knob: int) -> int:
+        calls.append(knob)
+        return int(curve[knob])
+
+    found = solve(bits, 0, len(curve) - 1, target, stop=0.0, shape=lambda knob: int(shape[knob]))
+    assert abs(found.bits - target) == min(abs(int(c) - target) for c in curve)
+    assert len(calls) <= 4 * len(curve).bit_length() + 8
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=40))
+def test_the_entropy_is_within_a_tenth_of_a_bit_a_symbol(counts: list[int]) -> None:
+    array = np.array(counts, dtype=np.int64)
+    total, present = array.sum(), array[array > 0]
+    exact = float(-(present * np.log2(present / max(1, total))).sum())
+    assert abs(entropy(array) / 65536 - exact) <= 0.1 * total + 1
+
+
+def test_a_study_makes_a_thing_once_and_knows_its_map_by_identity() -> None:
+    x, made = np.zeros((1, 2, 2), np.int8), []
+    study = study_of(x)
+    assert study.once("a", lambda: made.append(1) or 5) == study.once("a", lambda: 6) == 5
+    assert made == [1] and study_of(x) is study and study_of(x.copy()) is not study
+
+
 def test_within_is_one_per_cent_both_ways() -> None:
     assert within(101, 100) and within(99, 100) and not within(102, 100) and not within(98, 100)
 
@@ -145,10 +185,45 @@ def test_the_size_of_wcc_without_coding_is_the_size_of_its_stream(
         assert wcc_bits(setting, ranking, 3, kept) == encoded.bits
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(1, 4),
+    st.integers(3, 8),
+    st.integers(0, 3),
+    st.booleans(),
+    st.sampled_from(["bitmap", "rice"]),
+    st.integers(1, 10**6),
+)
+def test_the_size_the_search_takes_for_rice_coded_words_is_that_of_the_stream(
+    levels: int, bits: int, narrower: int, shift: bool, index: str, seed: int
+) -> None:
+    x = natural_map((3, 19, 26), seed=seed)
+    setting = WccSetting(levels, bits, max(2, bits - narrower), shift, index, "rice")
+    study = Study(x)
+    knob = WccKnob(setting, study)
+    dropped = seed % Ranking(x, levels).positions
+    point = knob.point(x, dropped)
+    if "raw" not in point.breakdown:
+        assert knob.bits(x, dropped) == point.bits == sum(point.breakdown.values())
+    # The convolution reads words of `bits` bits, however they were stored.
+    fixed = WccKnob(WccSetting(levels, bits, max(2, bits - narrower), shift, index), study)
+    if dropped >= fixed.span(x)[0]:
+        same = fixed.point(x, dropped)
+        assert (point.decoded == same.decoded).all()
+        assert (point.products, point.product_bits) == (same.products, same.product_bits)
+
+
+def test_on_a_large_map_rice_coded_words_reach_the_rate_from_a_sample() -> None:
+    x = natural_map((8, 256, 320))
+    for target in (0.5, 1.2):
+        point = METHODS["wcc+rice-words"].at(x, target * x.size)
+        assert within(point.bits, target * x.size) and point.setting["words"] == "rice"
+
+
 @pytest.mark.parametrize("amortised", [False, True])
 def test_the_size_of_klt_without_coding_is_the_size_of_its_stream(amortised: bool) -> None:
     x = natural_map((8, 24, 24))
-    stepped = _Stepped(x, amortised)
+    stepped = _Stepped(_counted(x), x, amortised)
     for knob in (100, 300, 1111, 9000):
         assert stepped.bits(x, knob) == stepped.point(x, knob).bits
 
@@ -168,32 +243,41 @@ def test_every_codec_reaches_the_rate_or_is_caught_missing_it(name: str, unsigne
         assert point.decoded.shape == x.shape and point.decoded.dtype == x.dtype
         reached = within(point.bits, target * x.size)
         below = (point.decoded == x).all() and point.bits <= target * x.size
+        if name == "wcc+rice-words" and point.bits < target * x.size:
+            kept, _, positions = point.setting["keep"].partition("/")
+            below = kept == positions  # nothing is left that 8-bit words could be spent on
         assert reached or below or name in MAY_MISS, (name, point.bits / x.size)
 
 
-@pytest.mark.parametrize("shape", [(16, 48, 48), (24, 27, 35), (96, 8, 8)])
-@pytest.mark.parametrize("unsigned", [False, True])
-def test_the_combined_mode_is_never_behind_uniform_or_plain_wcc(
-    shape: tuple[int, int, int], unsigned: bool
-) -> None:
-    x = natural_map(shape, unsigned=unsigned)
-    for target in (2.0, 4.0):
-        points = {n: METHODS[n].at(x, target * x.size) for n in ("uniform", "wcc", "wcc-combined")}
-        errors = {
-            n: int(((p.decoded.astype(int) - x.astype(int)) ** 2).sum())
-            for n, p in points.items()
-            if within(p.bits, target * x.size)
-        }
-        assert errors["wcc-combined"] <= min(errors.values())
+@pytest.mark.parametrize("shape", [(12, 48, 48), (24, 27, 35)])
+def test_what_rice_coded_words_leave_over_is_spent_on_plain_channels(shape: tuple[int, int, int]) -> None:
+    x = natural_map(shape)
+    setting = WccSetting(per_level_shift=True, index="rice", words="rice")
+    study = Study(x)
+    alone = WccKnob(setting, study).reach(x, 7.0 * x.size)
+    assert alone.bits < 6.9 * x.size  # every position kept, and bits to spare
+    (candidate,) = plain_channels(study, setting, 7.0 * x.size)
+    point = realised(study, candidate, 7.0 * x.size)
+    assert (point.bits, squared_error(x, point.decoded)) == (candidate.bits, candidate.squared_error)
+    cut = point.setting["cut_channel"]
+    assert within(point.bits, 7.0 * x.size) and point.bits == sum(point.breakdown.values())
+    assert (point.decoded[:cut] == x[:cut]).all() and not (point.decoded[cut:] == x[cut:]).all()
+    others = Study(x[cut:])
+    rest = WccKnob(setting, others).reach(others.x, 7.0 * x.size - 64 - 8 * x[:cut].size)
+    assert (point.decoded[cut:] == rest.decoded).all()
+    assert point.products == x[:cut].size + rest.products
+    assert point.out_channel_bops == rest.out_channel_bops
 
 
 def test_each_switch_sets_what_it_says() -> None:
     x = natural_map((16, 40, 40))
     settings_of = {name: METHODS[name].at(x, 3.0 * x.size).setting for name in ("wcc", *SWITCH_NAMES)}
     plain = {"levels": 3, "bits": 8, "detail_bits": None, "per_level_shift": False, "index": "bitmap"}
+    plain |= {"words": "fixed"}
     assert {key: settings_of["wcc"][key] for key in plain} == plain
     assert settings_of["wcc+shift"]["per_level_shift"] is True
-    assert settings_of["wcc+rice"]["index"] == "rice"
+    assert settings_of["wcc+rice"] | {"keep": 0} == settings_of["wcc"] | {"keep": 0, "index": "rice"}
+    assert settings_of["wcc+rice-words"] | {"keep": 0} == settings_of["wcc"] | {"keep": 0, "words": "rice"}
     assert settings_of["wcc+keep"]["detail_bits"] is None
     assert settings_of["wcc+detail"]["bits"] == 8
 

@@ -52,8 +52,9 @@ codecs.base codecs.bit_planes codecs.dct codecs.huffman_code codecs.klt_basis co
   codecs.rice_code
 codecs.csr codecs.dc_ac codecs.dct8x8 codecs.dct_cm codecs.deflate codecs.ebpc codecs.huffman
   codecs.klt codecs.mwq codecs.rice codecs.rlc codecs.scalar codecs.transform_quantization
-  codecs.wcc_words codecs.zvc
-codecs.apot codecs.uniform codecs.wcc
+  codecs.distortion codecs.wcc_transform codecs.wcc_words codecs.zvc
+codecs.apot codecs.uniform codecs.wcc_index
+codecs.wcc
 codecs.registry
 # cost and search
 cost.options cost.record cost.source cost.tiling_vector cost.views explore.cluster
@@ -67,10 +68,12 @@ cost.roofline cost.run explore.price
 explore.choices explore.sweep
 explore.allocate
 # comparison
-compare.metrics compare.point compare.search compare.step compare.store extract
+compare.metrics compare.parallel compare.point compare.search compare.step compare.store compare.study
+  extract
 compare.knob compare.rows compare.weights
-compare.methods compare.summary compare.weight_rows
-compare.karhunen_loeve compare.wavelet
+compare.methods compare.summary compare.wcc_knob compare.weight_rows
+compare.candidate compare.karhunen_loeve
+compare.wavelet
 compare.catalog
 compare.network compare.run compare.switches
 # Verilog
@@ -80,7 +83,7 @@ rtl.faults rtl.netlist rtl.prove
 # checks
 validate
 # reports
-report.conclusions report.panels report.plots report.terminal report.weight_conclusions
+report.check report.conclusions report.panels report.plots report.terminal report.weight_conclusions
 report.html report.simulation report.tables
 report.comparison report.costs report.counts report.differences report.explored report.page
   report.paper report.network_table report.weight_column

@@ -11,7 +11,8 @@ from wccsim.cli import main
 from wccsim.default_maps import default_map_paths
 from wccsim.errors import WccsimError
 from wccsim.report import build as building
-from wccsim.report.build import Part, build, differences, draw, real_maps
+from wccsim.report.build import Part, build, draw, real_maps
+from wccsim.report.check import compared
 
 pytest.importorskip("matplotlib", reason="the report draws figures (extra plot)")
 COMMITTED = Path(__file__).parent.parent / "reports" / "compare"
@@ -28,11 +29,12 @@ def part(tmp_path: Path) -> Part:
 def test_two_builds_give_the_same_bytes(part: Part, tmp_path: Path) -> None:
     build(part, tmp_path / "a", jobs=1, watch=lambda items, total: items)
     build(part, tmp_path / "b", jobs=2, watch=lambda items, total: items)
-    assert differences(tmp_path / "a", tmp_path / "b") == []
+    assert compared(tmp_path / "a", tmp_path / "b").differs == ()
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert names == sorted([
         "comparison.csv", "comparison.csv.provenance.json", "crossover.csv", "index.html", "inputs.csv",
-        "network.csv", "picture.csv", "picture.png", "rate_distortion.svg", "switches.csv", "switches.svg",
+        "made_with.json", "network.csv", "picture.csv", "picture.png", "rate_distortion.svg", "switches.csv",
+        "switches.svg",
     ])  # fmt: skip
     for path in (tmp_path / "a").glob("*.csv"):
         text = path.read_text()
@@ -83,9 +85,12 @@ def test_check_compares_and_says_what_it_could_not(
     code, text = run("--real", str(tmp_path / "absent"))
     assert code == 0 and "not regenerated" in text and "written" in text
     assert run("--check", "--part", "default") == (0, f"same bytes: {folder / 'compare' / 'made'}\n")
-    (folder / "compare" / "made" / "rate_distortion.svg").write_text("<svg/>")
+    figure = folder / "compare" / "made" / "rate_distortion.svg"
+    drawn = figure.read_bytes()
+    figure.write_text("<svg/>")
     code, text = run("--check", "--part", "default")
-    assert code == 0 and "same numbers, other drawing (matplotlib" in text
+    assert code == 1 and text == f"differs: {figure}\n"
+    figure.write_bytes(drawn)
     changed = folder / "compare" / "made" / "comparison.csv"
     changed.write_text(changed.read_text().replace("reached", "Reached", 1))
     code, text = run("--check", "--part", "default")

@@ -67,6 +67,9 @@ def compare(
     """
     import os
 
+    from wccsim.compare.parallel import one_thread_each
+
+    one_thread_each()
     from wccsim.compare.network import network_rows
     from wccsim.compare.run import compare_layers
     from wccsim.default_maps import default_map_paths

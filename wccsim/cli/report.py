@@ -33,13 +33,17 @@ def report(
 
     Figures and pages are drawn from the CSVs beside them. With --check nothing is written: everything is
     regenerated in a temporary folder and compared byte for byte with what is committed; the exit code is 1
-    where they differ.
+    where they differ. Only where another version of matplotlib or Pillow is installed may a figure differ,
+    and that is said; numbers and words may not.
 
     \b
     Examples:
       wccsim report
       wccsim report --check --part default
     """
+    from wccsim.compare.parallel import one_thread_each
+
+    one_thread_each()
     from wccsim.default_maps import default_map_paths, write_default_maps
     from wccsim.report.build import default_part, real_maps, real_part
 
@@ -58,47 +62,45 @@ def report(
                 f"not regenerated: {target / 'real'} (the real maps are absent; --real names their folder)"
             )
     count = jobs if jobs else os.cpu_count() or 1
-    differ = [
-        name for p in parts for name in (_check(p, target, count) if check else _write(p, target, count))
-    ]
-    if differ:
+    make = _check if check else _write
+    if not all([make(part, target, count) for part in parts]):
         raise SystemExit(1)
 
 
-def _write(part: Any, target: Path, jobs: int) -> list[str]:
+def _write(part: Any, target: Path, jobs: int) -> bool:
+    """Write the part; what an interrupted run has computed is used."""
     from wccsim.report.build import build
 
-    build(part, target / part.name, jobs=jobs, watch=_watch)
+    store = target / f"{part.name}.partial.jsonl"
+    target.mkdir(parents=True, exist_ok=True)
+    build(part, target / part.name, jobs=jobs, watch=_watch, store=store)
+    store.unlink(missing_ok=True)
     click.echo(f"written: {target / part.name} ({len(part.maps)} maps, {len(part.codecs)} codecs)")
-    return []
+    return True
 
 
-def _check(part: Any, target: Path, jobs: int) -> list[str]:
-    """Names of the files that differ."""
-    from wccsim.report.build import build, differences
+def _check(part: Any, target: Path, jobs: int) -> bool:
+    """Whether the part, made anew, is the committed one."""
+    from wccsim.report.build import build
+    from wccsim.report.check import compared
 
     committed = target / part.name
     if not committed.is_dir():
         raise WccsimError(f"{committed} is missing: there is nothing to compare with")
     with tempfile.TemporaryDirectory() as temporary:
         build(part, Path(temporary), jobs=jobs, watch=_watch)
-        names = differences(Path(temporary), committed)
-    figures = [name for name in names if not name.endswith((".csv", ".json"))]
-    others = [name for name in names if name not in figures]
-    if others:
-        click.echo(f"differs: {', '.join(str(committed / name) for name in names)}", err=True)
-        return others
-    if figures:  # the numbers agree: another matplotlib draws other bytes
-        click.echo(f"same numbers, other drawing ({_drawing()}): {', '.join(figures)}")
+        found = compared(Path(temporary), committed)
+    if found.failed:
+        names = [str(committed / name) for name in found.differs if name not in found.redrawn]
+        click.echo(f"differs: {', '.join(names)}", err=True)
+        if found.tools:
+            click.echo(f"made with other tools: {', '.join(found.tools)}", err=True)
+    elif found.differs:
+        click.echo(f"same numbers and words: {committed}")
+        click.echo(f"drawn by other tools ({', '.join(found.tools)}): {', '.join(found.redrawn)}")
     else:
         click.echo(f"same bytes: {committed}")
-    return []
-
-
-def _drawing() -> str:
-    import matplotlib
-
-    return f"matplotlib {matplotlib.__version__}"
+    return not found.failed
 
 
 def _watch(items: Iterable[Any], total: int) -> Iterable[Any]:

@@ -1,4 +1,4 @@
-"""Eigenvectors of a covariance, the same bits on every machine up to 256 dimensions.
+"""Eigenvectors of a covariance, the same bits on every machine up to 512 dimensions.
 
 Cyclic Jacobi rotations use nothing but additions, multiplications, divisions and square roots in a fixed
 order, which IEEE 754 defines to the last bit; LAPACK, used beyond, does not promise that.
@@ -7,6 +7,7 @@ Source: Golub and Van Loan, Matrix Computations, section 8.5.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
@@ -15,7 +16,7 @@ from numba import njit
 
 Float = npt.NDArray[np.float64]
 
-MOST_BY_JACOBI = 256
+MOST_BY_JACOBI = 512
 SWEEPS = 40
 NEGLIGIBLE = 1e-28  # of the squared norm: off-diagonal entries around the rounding of the diagonal
 
@@ -64,13 +65,23 @@ def _jacobi(a: Float, axes: Float) -> None:
 def principal_axes(covariance: Float) -> Float:
     """Orthonormal eigenvectors of a symmetric matrix, one a row, greatest eigenvalue first.
 
-    Each is signed so that its entry of greatest magnitude (the first of several) is positive.
+    Each is signed so that its entry of greatest magnitude (the first of several) is positive. Read-only: the
+    last few are kept, since a map is coded at many rates.
     """
-    if len(covariance) <= MOST_BY_JACOBI:
-        diagonal, axes = np.array(covariance, np.float64), np.eye(len(covariance))
+    wide = np.ascontiguousarray(covariance, np.float64)
+    return _principal_axes(wide.tobytes(), len(wide))
+
+
+@lru_cache(maxsize=4)
+def _principal_axes(matrix: bytes, size: int) -> Float:
+    covariance = np.frombuffer(matrix, np.float64).reshape(size, size)
+    if size <= MOST_BY_JACOBI:
+        diagonal, axes = covariance.copy(), np.eye(size)
         _jacobi(diagonal, axes)
         axes = axes[np.argsort(-np.diag(diagonal), kind="stable")]
     else:
         axes = np.linalg.eigh(covariance)[1].T[::-1]
     leading = axes[np.arange(len(axes)), np.argmax(np.abs(axes), axis=1)]
-    return np.ascontiguousarray(axes * np.sign(leading)[:, None])
+    found = np.ascontiguousarray(axes * np.sign(leading)[:, None])
+    found.setflags(write=False)
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -17,16 +19,23 @@ def _magnitudes(coefficients: npt.NDArray[np.int32], coarse: int, out: npt.NDArr
 
 
 @njit(cache=True)
-def _squared_error(histogram: npt.NDArray[np.int64], coarse: int, alpha: int, limit: int) -> float:
-    """Sequential sum, the same on every machine."""
-    total = 0.0
-    for b in range(histogram.size):
-        if histogram[b]:
-            c = (b << coarse) + ((1 << coarse) >> 1)
-            q = min(limit, (2 * c * limit + alpha) // (2 * alpha))
-            error = c - (2 * q * alpha + limit) // (2 * limit)
-            total += histogram[b] * (float(error) * float(error))
-    return total
+def _squared_errors(
+    histogram: npt.NDArray[np.int64],
+    coarse: int,
+    clips: npt.NDArray[np.int64],
+    limit: int,
+    out: npt.NDArray[np.float64],
+) -> None:
+    """out[i]: squared error at clips[i]; sequential sums, the same on every machine."""
+    for i in range(clips.size):
+        alpha, total = clips[i], 0.0
+        for b in range(histogram.size):
+            if histogram[b]:
+                c = (b << coarse) + ((1 << coarse) >> 1)
+                q = min(limit, (2 * c * limit + alpha) // (2 * alpha))
+                error = c - (2 * q * alpha + limit) // (2 * limit)
+                total += histogram[b] * (float(error) * float(error))
+        out[i] = total
 
 
 def candidate_errors(coefficients: npt.NDArray[np.int32], widths: list[int]) -> dict[int, tuple[int, float]]:
@@ -36,13 +45,22 @@ def candidate_errors(coefficients: npt.NDArray[np.int32], widths: list[int]) -> 
     coarse = max(0, greatest.bit_length() - HISTOGRAM_BITS)
     histogram = np.zeros((greatest >> coarse) + 1, np.int64)
     _magnitudes(flat, coarse, histogram)
-    clips = sorted({max(1, -(-greatest * i // CANDIDATES)) for i in range(1, CANDIDATES + 1)})
+    return _candidate_errors(histogram.tobytes(), coarse, greatest, tuple(widths))
+
+
+@lru_cache(maxsize=64)
+def _candidate_errors(
+    counts: bytes, coarse: int, greatest: int, widths: tuple[int, ...]
+) -> dict[int, tuple[int, float]]:
+    """`candidate_errors` of a histogram; the last are kept, since a map is coded at many rates."""
+    histogram = np.frombuffer(counts, np.int64)
+    tried = sorted({max(1, -(-greatest * i // CANDIDATES)) for i in range(1, CANDIDATES + 1)})
+    clips, errors = np.array(tried, dtype=np.int64), np.empty(len(tried), np.float64)
     found = {}
     for width in widths:
-        limit = (1 << (width - 1)) - 1
-        errors = [float(_squared_error(histogram, coarse, alpha, limit)) for alpha in clips]
-        best = min(range(len(clips)), key=lambda i: (errors[i], clips[i]))
-        found[width] = clips[best], errors[best]
+        _squared_errors(histogram, coarse, clips, (1 << (width - 1)) - 1, errors)
+        best = int(np.argmin(errors))  # the smallest clip of several
+        found[width] = tried[best], float(errors[best])
     return found
 
 

@@ -12,30 +12,36 @@ import numpy.typing as npt
 
 from wccsim.arith import bit_length_of_count, multiplier_and_shift
 from wccsim.codecs.base import (
+    HEADER_BITS,
     Body,
     Codec,
     CodecCost,
     Header,
     Map,
     Shape,
-    bounds,
     check_choice,
     check_end,
     check_integer,
+    checked_map,
     damaged,
 )
 from wccsim.codecs.bitstream import Bytes, Words, buffer_for, get_bits, put_bits
+from wccsim.codecs.wcc_index import index_bits
 from wccsim.codecs.wcc_step import QuantiserStep, find_step
+from wccsim.codecs.wcc_transform import (
+    Flags,
+    Plane,
+    Transformed,
+    plane_of,
+    quantise,
+    reconstruct,
+    transformed,
+)
 from wccsim.codecs.wcc_words import read_words, word_bits, write_words
 from wccsim.datapath.bitmap import IndexMemory, rice_prefix
 from wccsim.datapath.bitmap import decode as decode_index
 from wccsim.datapath.bitmap import encode as encode_index
-from wccsim.datapath.haar import forward, inverse
-from wccsim.datapath.pad import pad
-from wccsim.datapath.requant import requantise
-from wccsim.datapath.score import score
 from wccsim.datapath.select import select
-from wccsim.datapath.subbands import subband_map, subbands
 from wccsim.errors import WccsimError
 from wccsim.parameters import INDEX_FORMATS, MAX_LEVELS, padded, parse_keep
 
@@ -45,28 +51,14 @@ MOST_SHIFT = 30  # of R1, plus levels: beyond it R3's shift would be below 1
 EXTRA_BITS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """What keep, levels and a shape fix: sizes, and per flat index the level and the word's width."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantised:
+    """The kept positions of a map, bool [N] and as flat indices [k], and their words int32 [C, k]."""
 
-    height: int
-    width: int
-    positions: int
-    kept: int
-    level: Ints
-    width_bits: Ints
-    group: Ints
-    limits: list[tuple[int, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Quantised:
-    """The kept positions of a map and their words, int32[C, k]."""
-
-    layout: _Layout
-    flags: npt.NDArray[np.bool_]
+    source: Transformed
+    flags: Flags
+    places: Ints
     step: QuantiserStep
-    widths: Ints
     words: Words
 
 
@@ -135,50 +127,38 @@ class Wcc(Codec):
             buffer_bits=positions * (channels * word + score_bits),
         )
 
-    def _layout(self, shape: Shape) -> _Layout:
-        height, width = padded(shape[1], self.levels), padded(shape[2], self.levels)
-        kept = floor(Fraction(self.keep) * height * width)
+    def _kept_of(self, plane: Plane) -> int:
+        kept = floor(Fraction(self.keep) * plane.positions)
         if kept < 1:
-            raise WccsimError(f"wcc: keep {self.keep} of {height * width} positions keeps none; at least one")
-        bands = subbands(height, width, self.levels)
-        numbers = subband_map(height, width, self.levels)
-        detail = self.detail_bits or self.bits
-        widths = np.array([self.bits if b.band == "LL" else detail for b in bands], dtype=np.int64)
-        groups = np.array([0 if b.band == "LL" else b.level for b in bands], dtype=np.int64)
-        limits = [(self.levels, (1 << (self.bits - 1)) - 1)]
-        limits += [(level, (1 << (detail - 1)) - 1) for level in range(1, self.levels + 1)]
-        levels = np.array([b.level for b in bands], dtype=np.int64)
-        return _Layout(
-            height, width, height * width, kept, levels[numbers], widths[numbers], groups[numbers], limits
-        )
+            raise WccsimError(
+                f"wcc: keep {self.keep} of {plane.positions} positions keeps none; at least one"
+            )
+        return kept
 
-    def _transformed(self, x: Map, layout: _Layout) -> npt.NDArray[np.int32]:
-        """Coefficients int32[C, N] of the padded map."""
-        extra = layout.height - x.shape[1], layout.width - x.shape[2]
-        if self.padding == "edge":
-            x = np.pad(x, ((0, 0), (0, extra[0]), (0, extra[1])), mode="edge")
-        return forward(pad(x, self.levels), self.levels).reshape(x.shape[0], -1)
+    def _word_bits_of(self, plane: Plane) -> Ints:
+        """Width of a word in each group."""
+        return np.array([self.bits, *[self.detail_bits or self.bits] * plane.levels], dtype=np.int64)
 
-    def _kept(self, coefficients: npt.NDArray[np.int32], layout: _Layout) -> npt.NDArray[np.bool_]:
-        """bool[N] with `layout.kept` true: exact selection by the l2 score on the common grid."""
-        if layout.kept == layout.positions:
-            return np.ones(layout.positions, np.bool_)
-        return select(score(coefficients, self.levels - layout.level), layout.kept, None)
+    def _select(self, source: Transformed) -> Flags:
+        """bool[N]: the kept positions, exact selection by the l2 score on the common grid."""
+        kept = self._kept_of(source.plane)
+        if kept == source.plane.positions:
+            return np.ones(kept, np.bool_)
+        return select(source.energy(), kept, None)
 
-    def _step(self, coefficients: npt.NDArray[np.int32], places: Ints, layout: _Layout) -> QuantiserStep:
+    def _step(self, source: Transformed, places: Ints, limits: Ints) -> QuantiserStep:
         if self.alpha is not None:
             # q = orthonormal coefficient * limit / alpha, and e is 2^levels times that coefficient.
-            multiplier, shift = multiplier_and_shift(layout.limits[0][1] / self.alpha)
+            multiplier, shift = multiplier_and_shift(int(limits[0]) / self.alpha)
             if shift > MOST_SHIFT + self.levels:
-                most = layout.limits[0][1] << (MOST_SHIFT - 15 + self.levels)
+                most = int(limits[0]) << (MOST_SHIFT - 15 + self.levels)
                 raise WccsimError(f"wcc: alpha is {self.alpha}; with {self.bits} bits allowed: to {most}")
             return QuantiserStep(multiplier, shift + self.levels, (0,) * self.levels)
         return find_step(
-            coefficients,
+            source.coefficients,
             places,
-            (self.levels - layout.level)[places],
-            layout.group[places],
-            layout.limits,
+            source.plane.group,
+            [(int(level), int(limit)) for level, limit in zip(source.plane.level, limits, strict=True)],
             self.levels,
             self.per_level_shift,
             MOST_SHIFT + 2 * self.levels,
@@ -189,32 +169,47 @@ class Wcc(Codec):
         if 2 * (word - 1) + bit_length_of_count(x.shape[0]) + 1 > 63:
             raise WccsimError(f"wcc: the score of {x.shape[0]} channels of {x.dtype} needs more than 63 bits")
 
-    def _quantised(self, x: Map) -> _Quantised:
-        """Everything up to R1: the step, the kept positions and their words."""
+    def transformed(self, x: Map) -> Transformed:
+        """The coefficients of a map: what does not depend on keep, widths, index or words."""
+        x = checked_map(x)
         self._check_width(x)
-        layout = self._layout((x.shape[0], x.shape[1], x.shape[2]))
-        coefficients = self._transformed(x, layout)
-        flags = self._kept(coefficients, layout)
+        return transformed(x, self.levels, self.padding)
+
+    def quantised(self, source: Transformed, flags: Flags | None = None) -> Quantised:
+        """The words of a map's coefficients; `flags` where the selection of `keep` is known already."""
+        flags = self._select(source) if flags is None else flags
         places = np.flatnonzero(flags)
-        step = self._step(coefficients, places, layout)
-        widths, level = layout.width_bits[places], layout.level[places]
-        extra = np.array([0, *step.extra], dtype=np.int64)[level]
-        shifts = step.shift - (self.levels - level) + extra
-        limits = (np.int64(1) << (widths - 1)) - 1
-        words = np.empty((x.shape[0], places.size), np.int32)
-        for channel, one in enumerate(coefficients):
-            scaled = requantise(one[places], step.multiplier, shifts, -(1 << 30), 1 << 30)
-            words[channel] = np.clip(scaled, -limits, limits)
-        return _Quantised(layout, flags, step, widths, words)
+        limits = (np.int64(1) << (self._word_bits_of(source.plane) - 1)) - 1
+        step = self._step(source, places, limits)
+        shift = step.shift - (self.levels - source.plane.level) + _extra_of(step)
+        words = quantise(source.coefficients, places, source.plane.group, step.multiplier, shift, limits)
+        return Quantised(source, flags, places, step, words)
+
+    def bits_of(self, made: Quantised) -> int:
+        """Bits of the stream of these words, unless the map goes raw."""
+        index = index_bits(made.flags, made.places.size, self.index, made.source.plane)
+        return HEADER_BITS + sum(self._sizes(index, self._sizes_of_words(made)).values())
+
+    def restored(self, made: Quantised) -> Map:
+        """The map that a decoder makes of these words."""
+        source = made.source
+        out = np.empty(source.shape, source.dtype)
+        self._pixels(made.words, made.places, made.step, source.plane, out)
+        return out
+
+    def _sizes_of_words(self, made: Quantised) -> dict[str, int]:
+        widths = self._word_bits_of(made.source.plane)[made.source.plane.group[made.places]]
+        return word_bits(made.words, widths, self.words)
 
     def _write(self, x: Map) -> Body:
-        made = self._quantised(x)
-        size = made.layout.height, made.layout.width, self.levels
-        memory = encode_index(made.flags, self.index, *size)
-        sizes = self._sizes(memory.bits, word_bits(made.words, made.widths, self.words))
+        made = self.quantised(self.transformed(x))
+        plane = made.source.plane
+        memory = encode_index(made.flags, self.index, plane.height, plane.width, self.levels)
+        sizes = self._sizes(memory.bits, self._sizes_of_words(made))
         out = buffer_for(sum(sizes.values()))
-        at = self._write_side(made.step, memory, out)
-        write_words(made.words, made.widths, self.words, out, at)
+        position = self._write_side(made.step, memory, out)
+        widths = self._word_bits_of(plane)[plane.group[made.places]]
+        write_words(made.words, widths, self.words, out, position)
         return Body(out, sum(sizes.values()), sizes, made.step.multiplier)
 
     def _sizes(self, index_bits: int, words: dict[str, int]) -> dict[str, int]:
@@ -235,56 +230,40 @@ class Wcc(Codec):
         return int(at + memory.bits)
 
     def _body_bits(self, x: Map) -> int:
-        shape = (x.shape[0], x.shape[1], x.shape[2])
-        if self.words == "rice":
-            made = self._quantised(x)
-            layout, flags = made.layout, made.flags
-            words = word_bits(made.words, made.widths, self.words)
-        elif self.index == "rice" or self.detail_bits not in (None, self.bits):
-            self._check_width(x)
-            layout = self._layout(shape)
-            flags = self._kept(self._transformed(x, layout), layout)
-            words = {"payload": shape[0] * int(layout.width_bits[flags].sum())}
-        else:
-            layout = self._layout(shape)
-            words = {"payload": shape[0] * layout.kept * self.bits}
-            return sum(self._sizes(self._index_bits(layout), words).values())
-        index = encode_index(flags, self.index, layout.height, layout.width, self.levels).bits
-        return sum(self._sizes(index, words).values())
+        plane = plane_of(x.shape[1], x.shape[2], self.levels)
+        detail = self.detail_bits not in (None, self.bits)
+        if self.words == "rice" or self.index == "rice" or detail:
+            return self.bits_of(self.quantised(self.transformed(x))) - HEADER_BITS
+        words = {"payload": x.shape[0] * self._kept_of(plane) * self.bits}
+        return sum(self._sizes(self._index_bits(plane), words).values())
 
-    def _index_bits(self, layout: _Layout) -> int:
+    def _index_bits(self, plane: Plane) -> int:
+        """Bits of an index of fixed size."""
         if self.index == "bitmap":
-            return layout.positions
-        return layout.kept * bit_length_of_count(layout.positions)
+            return plane.positions
+        return self._kept_of(plane) * bit_length_of_count(plane.positions)
 
     def _read(self, header: Header, data: Bytes, limit_bits: int) -> Map:
-        layout = self._layout(header.shape)
+        plane = plane_of(header.shape[1], header.shape[2], self.levels)
         step, at = self._read_side(header, data)
-        flags, at = self._read_index(layout, data, at, limit_bits)
+        flags, at = self._read_index(plane, data, at, limit_bits)
         places = np.flatnonzero(flags)
-        widths = layout.width_bits[places]
+        widths = self._word_bits_of(plane)[plane.group[places]]
         words, end = read_words(data, at, limit_bits, widths, header.shape[0], self.words)
         if words is None:
             damaged("it ends early, or a coefficient is outside the symmetric grid")
         check_end(data, end, limit_bits)
-        extra = np.array([0, *step.extra], dtype=np.int64)[layout.level[places]]
-        return self._pixels(words << extra.astype(np.int32), places, step, layout, header)
+        out = np.empty(header.shape, header.dtype)
+        self._pixels(words, places, step, plane, out)
+        return out
 
-    def _pixels(
-        self, words: Words, places: Ints, step: QuantiserStep, layout: _Layout, header: Header
-    ) -> Map:
+    def _pixels(self, words: Words, places: Ints, step: QuantiserStep, plane: Plane, out: Map) -> None:
         """Zero-fill, inverse, R3: the inverse gives pixel * 2^L in units of the orthonormal step."""
         multiplier = ((1 << 32) // step.multiplier + 1) >> 1
         shift = 31 - step.shift + 2 * self.levels
         if not 1 <= shift <= 63:
             damaged(f"a quantiser shift of {step.shift - self.levels}")
-        out = np.empty(header.shape, header.dtype)
-        plane = np.zeros((1, layout.height, layout.width), np.int32)
-        for channel in range(header.shape[0]):
-            plane.reshape(-1)[places] = words[channel]
-            pixels = inverse(plane, self.levels)[0, : header.shape[1], : header.shape[2]]
-            out[channel] = requantise(pixels, multiplier, shift, *bounds(header.dtype))
-        return out
+        reconstruct(words, places, plane, _extra_of(step), (multiplier, shift), out)
 
     def _read_side(self, header: Header, data: Bytes) -> tuple[QuantiserStep, int]:
         if header.parameter < 1 << 15:
@@ -297,23 +276,22 @@ class Wcc(Codec):
                 at += EXTRA_BITS
         return QuantiserStep(header.parameter, shift, tuple(extra)), at
 
-    def _read_index(
-        self, layout: _Layout, data: Bytes, at: int, limit_bits: int
-    ) -> tuple[npt.NDArray[np.bool_], int]:
+    def _read_index(self, plane: Plane, data: Bytes, at: int, limit_bits: int) -> tuple[Flags, int]:
         """The kept positions and the bit after the index memory."""
+        kept = self._kept_of(plane)
         if self.index == "rice":
             # With parameter 0 a sub-band costs at most a bit a position, one more, and its header.
-            most = layout.positions + 5 * len(subbands(layout.height, layout.width, self.levels))
+            most = plane.positions + 5 * (3 * self.levels + 1)
             stream = _bits_of(data, at, min(limit_bits, at + most))
-            flags, used = rice_prefix(stream, layout.height, layout.width, self.levels)
-            if np.count_nonzero(flags) != layout.kept:
-                damaged(f"its index marks {np.count_nonzero(flags)} positions, not {layout.kept}")
+            flags, used = rice_prefix(stream, plane.height, plane.width, self.levels)
+            if np.count_nonzero(flags) != kept:
+                damaged(f"its index marks {np.count_nonzero(flags)} positions, not {kept}")
             return flags, at + used
-        bits = self._index_bits(layout)
+        bits = self._index_bits(plane)
         if at + bits > limit_bits:
             damaged("it ends in the index memory")
         payload = np.packbits(_bits_of(data, at, at + bits), bitorder="little").tobytes()
-        size = layout.height, layout.width, self.levels, layout.kept
+        size = plane.height, plane.width, self.levels, kept
         return decode_index(IndexMemory(self.index, *size, bits, payload)), at + bits
 
     def _least_bits(self, header: Header) -> int:
@@ -327,3 +305,8 @@ def _bits_of(data: Bytes, start: int, stop: int) -> npt.NDArray[np.uint8]:
     """The bits start..stop-1, one an element."""
     whole = np.unpackbits(data[start >> 3 : (stop + 7) >> 3])
     return whole[start & 7 : (start & 7) + stop - start]
+
+
+def _extra_of(step: QuantiserStep) -> Ints:
+    """The shift of each group's step: LL has that of the last level."""
+    return np.array([step.extra[-1], *step.extra], dtype=np.int64)

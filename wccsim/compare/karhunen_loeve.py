@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,10 @@ from wccsim.codecs.registry import codec
 from wccsim.compare.knob import Knob
 from wccsim.compare.methods import Method
 from wccsim.compare.point import Point, coded
+from wccsim.compare.study import study_of
 
 Map = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
 HEADER_BITS = 64
 MAX_STEP = (1 << STEP_BITS) - 1
 WORD_BITS = range(8, 13)
@@ -38,7 +41,12 @@ class Klt(Method):
         raw = 8 * x.shape[0] ** 2 > 8 * x.nbytes or x.shape[0] > x.shape[1] * x.shape[2]
         if raw:
             return coded(codec("klt"), x, {"raw": "fewer pixels than channels"}, 8 * x.dtype.itemsize)
-        return _Stepped(x, self.amortised).reach(x, target_bits)
+        study = study_of(x)
+        stepped = study.once(
+            ("klt", self.amortised),
+            lambda: _Stepped(study.once("klt", lambda: _counted(x)), x, self.amortised),
+        )
+        return stepped.reach(x, target_bits, study.once(("klt sizes", self.amortised), dict))
 
 
 class _Stepped(Knob):
@@ -47,14 +55,8 @@ class _Stepped(Knob):
     __slots__ = ("_amortised", "_counts", "_shape", "_side_bits", "_values")
     units = (1 << 30, 1)  # the basis spans the channels: a shared map is cut after rows
 
-    def __init__(self, x: Map, amortised: bool) -> None:
-        vectors = vectors_of(x, 1)
-        mean = (2 * vectors.sum(axis=1, dtype=np.int64) + vectors.shape[1]) // (2 * vectors.shape[1])
-        centred = vectors - mean[:, None].astype(np.int32)
-        components = project(integer_basis(karhunen_loeve(centred)), vectors, mean.astype(np.int32))
-        low = int(components.min())
-        self._counts = np.bincount((components - low).ravel())
-        self._values = np.arange(low, low + self._counts.size)
+    def __init__(self, counted: tuple[Ints, Ints], x: Map, amortised: bool) -> None:
+        self._counts, self._values = counted
         self._amortised, self._shape = amortised, x.shape
         width = 8 * x.dtype.itemsize
         self._side_bits = 0 if amortised else 8 * x.shape[0] ** 2 + width * x.shape[0] + STEP_BITS
@@ -64,7 +66,7 @@ class _Stepped(Knob):
         greatest = int(np.abs(self._values).max())
         return 64, max(65, min(MAX_STEP, 1024 * max(1, greatest)))
 
-    def _guess(self, x: Map, target_bits: float) -> int | None:
+    def _guess(self, x: Map, target_bits: float, bits: Callable[[int], int]) -> int | None:
         return None  # the size is cheap to know
 
     def _word_bits(self, step: int) -> int:
@@ -74,7 +76,7 @@ class _Stepped(Knob):
 
     def bits(self, x: Map, knob: int) -> int:
         if x.shape != self._shape:
-            return _Stepped(x, self._amortised).bits(x, knob)
+            return _Stepped(_counted(x), x, self._amortised).bits(x, knob)
         word = self._word_bits(knob)
         multiplier, limit = ((1 << 25) // knob + 1) >> 1, (1 << (word - 1)) - 1
         codes = np.minimum(limit, (np.abs(self._values) * multiplier + 32768) >> 16)
@@ -93,3 +95,14 @@ class _Stepped(Knob):
         assert isinstance(made, KltCodec)
         setting = {"step_lsb": knob / 256, "bits": word, "basis": "on chip" if self._amortised else "sent"}
         return coded(made.calibrated(x) if self._amortised else made, x, setting, 8 * x.dtype.itemsize)
+
+
+def _counted(x: Map) -> tuple[Ints, Ints]:
+    """(how often, value) of every value from the least component to the greatest."""
+    vectors = vectors_of(x, 1)
+    mean = (2 * vectors.sum(axis=1, dtype=np.int64) + vectors.shape[1]) // (2 * vectors.shape[1])
+    centred = vectors - mean[:, None].astype(np.int32)
+    components = project(integer_basis(karhunen_loeve(centred)), vectors, mean.astype(np.int32))
+    low = int(components.min())
+    counts = np.bincount((components - low).ravel())
+    return counts, np.arange(low, low + counts.size)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wccsim.compare.point import Point
-from wccsim.compare.search import GOOD_ENOUGH, solve, within
+from wccsim.compare.search import GOOD_ENOUGH, Found, solve, within
 
 Map = npt.NDArray[Any]
 _SAMPLED_FROM = 1 << 20  # maps of more values are searched on a sample first
@@ -56,52 +56,70 @@ class Knob:
     def span(self, x: Map) -> tuple[int, int]:
         """The finest and the coarsest knob."""
 
-    def settle(self, x: Map, target_bits: float) -> Settled:
-        """The setting nearest to `target_bits`."""
-        bits = _remembered(lambda knob: self.bits(x, knob))
+    def nearest(self, x: Map, target_bits: float, bits: Callable[[int], int]) -> Found:
+        """The knob whose `bits`, those of `x`, come nearest to `target_bits`."""
         finest, coarsest = self.span(x)
         if bits(finest) <= target_bits:
-            return Settled(finest, bits(finest))
-        found = solve(bits, finest, coarsest, target_bits, self._guess(x, target_bits), self.stop)
+            return Found(finest, bits(finest), None, finest)
+        guess = self._guess(x, target_bits, bits)
+        return solve(bits, finest, coarsest, target_bits, guess, self.stop, self._curve(x))
+
+    def settle(self, x: Map, target_bits: float, known: dict[int, int] | None = None) -> Settled:
+        """The setting nearest to `target_bits`; `known`: sizes of `x` by knob, read and added to."""
+        bits = self.sizes(x, known)
+        found = self.nearest(x, target_bits, bits)
         alone = Settled(found.knob, found.bits)
         if within(found.bits, target_bits) or found.over is None or found.under is None:
             return alone
-        shared = self._shared(x, found.over, found.under, target_bits)
+        over, under = bits(found.over), bits(found.under)
+        share = (over - target_bits) / max(1, over - under)
+        shared = self._shared(x, found.over, found.under, target_bits, share)
         return min(alone, shared or alone, key=lambda settled: abs(settled.bits - target_bits))
+
+    def sizes(self, x: Map, known: dict[int, int] | None = None) -> Callable[[int], int]:
+        """`bits` of `x`, each knob once."""
+        return remembered(lambda knob: self.bits(x, knob), known)
 
     def realise(self, x: Map, settled: Settled) -> Point:
         """The point at a setting that was found."""
         if settled.other is None:
             return self.point(x, settled.knob)
         first, second = parts(x, settled)
-        return _joined(self.point(first, settled.knob), self.point(second, settled.other), settled)
+        return joined(self.point(first, settled.knob), self.point(second, settled.other), settled)
 
-    def reach(self, x: Map, target_bits: float) -> Point:
-        """The point nearest to `target_bits`."""
-        return self.realise(x, self.settle(x, target_bits))
+    def reach(self, x: Map, target_bits: float, known: dict[int, int] | None = None) -> Point:
+        """The point nearest to `target_bits`; `known` as in `settle`."""
+        return self.realise(x, self.settle(x, target_bits, known))
 
-    def _guess(self, x: Map, target_bits: float) -> int | None:
+    def _guess(self, x: Map, target_bits: float, bits: Callable[[int], int]) -> int | None:
         """A likely knob, from eight bands of a large map's rows."""
         if x.size < _SAMPLED_FROM or x.shape[1] < 16 * _SAMPLE_BANDS:
             return None
         starts = [x.shape[1] * band // _SAMPLE_BANDS // 8 * 8 for band in range(_SAMPLE_BANDS)]
         sample = np.concatenate([x[:, start : start + 8] for start in starts], axis=1)
         wanted = target_bits * sample.size / x.size
-        return solve(lambda k: self.bits(sample, k), *self.span(x), wanted).knob
+        return solve(self.sizes(sample), *self.span(x), wanted).knob
 
-    def _shared(self, x: Map, finer: int, coarser: int, target_bits: float) -> Settled | None:
-        """Two settings on two parts of the map, cut where the sum of their bits meets the target."""
+    def _curve(self, x: Map) -> Callable[[int], int] | None:
+        """Something cheap that falls along the knob as the bits do, where there is such a thing."""
+        return None
+
+    def _shared(self, x: Map, finer: int, coarser: int, target_bits: float, share: float) -> Settled | None:
+        """Two settings on two parts of the map, cut where the sum of their bits meets the target.
+
+        The cut is looked for where the coarser has about `share` of the map.
+        """
         axis = 0 if x.shape[0] // self.units[0] >= x.shape[1] // self.units[1] else 1
         unit, pieces = self.units[axis], x.shape[axis] // self.units[axis]
         if pieces < 2:
             return None
 
-        def cut_at(piece: int) -> Settled:
-            settled = Settled(finer, 0, coarser, axis, piece * unit)
-            first, second = parts(x, settled)
-            return replace(settled, bits=self.bits(first, finer) + self.bits(second, coarser))
+        def bits(coarse_pieces: int) -> int:
+            first, second = parts(x, Settled(finer, 0, coarser, axis, (pieces - coarse_pieces) * unit))
+            return self.bits(first, finer) + self.bits(second, coarser)
 
-        return cut_at(solve(lambda piece: cut_at(piece).bits, 1, pieces - 1, target_bits).knob)
+        found = solve(bits, 1, pieces - 1, target_bits, round(pieces * share))
+        return Settled(finer, found.bits, coarser, axis, (pieces - found.knob) * unit)
 
 
 def parts(x: Map, settled: Settled) -> tuple[Map, Map]:
@@ -111,8 +129,8 @@ def parts(x: Map, settled: Settled) -> tuple[Map, Map]:
     return np.ascontiguousarray(x[:, : settled.cut]), np.ascontiguousarray(x[:, settled.cut :])
 
 
-def _joined(first: Point, second: Point, settled: Settled) -> Point:
-    """The sum of two parts."""
+def joined(first: Point, second: Point, settled: Settled) -> Point:
+    """The sum of two parts, `settled.cut` channels or rows of the first."""
     axis, cut = settled.axis, settled.cut
     names = dict.fromkeys([*first.breakdown, *second.breakdown])
     keys = dict.fromkeys([*first.setting, *second.setting])
@@ -133,8 +151,9 @@ def _joined(first: Point, second: Point, settled: Settled) -> Point:
     )
 
 
-def _remembered(function: Callable[[int], int]) -> Callable[[int], int]:
-    seen: dict[int, int] = {}
+def remembered(function: Callable[[int], int], known: dict[int, int] | None = None) -> Callable[[int], int]:
+    """`function`, called once for each argument that is not `known`."""
+    seen = {} if known is None else known
 
     def call(knob: int) -> int:
         if knob not in seen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from wccsim.codecs.base import Codec
 from wccsim.codecs.registry import codec
-from wccsim.compare.knob import Knob, Settled, parts
+from wccsim.compare.knob import Knob, Settled, parts, remembered
 from wccsim.compare.point import Point, coded
 from wccsim.compare.search import within
-from wccsim.compare.step import SIDE_BITS, UNIT, Step, histogram, words_without_clip
+from wccsim.compare.step import SIDE_BITS, UNIT, Step, entropy, histogram, values_of, words_without_clip
+from wccsim.compare.study import Study, study_of
 
 Map = npt.NDArray[Any]
 
@@ -72,10 +73,13 @@ class Lossless(Method):
         natural = natural or self.natural(x)
         if natural.bits <= target_bits:
             return natural
+        study = study_of(x)
         best: tuple[float, int, _Stepped, Settled] | None = None
         for word_bits in self._word_widths(x):
-            stepped = _Stepped(self.name, self.fixed, word_bits, x)
-            settled = stepped.settle(x, target_bits)
+            stepped = _Stepped(self, study, word_bits)
+            if best is not None and best[0] == 0 and stepped.least_error() >= best[1]:
+                continue  # words so narrow lose more at any step
+            settled = stepped.settle(x, target_bits, study.once((self.name, word_bits), dict))
             off = 0.0 if within(settled.bits, target_bits) else abs(settled.bits - target_bits)
             candidate = (off, stepped.squared_error(x, settled), stepped, settled)
             best = candidate if best is None or candidate[:2] < best[:2] else best
@@ -94,12 +98,15 @@ class Lossless(Method):
 class _Stepped(Knob):
     """A lossless codec behind the step quantiser: the knob is the step, in sixteenths of an LSB."""
 
-    __slots__ = ("_finest", "_fixed", "_name", "_peak", "_word_bits")
+    __slots__ = ("_counts", "_dtype", "_finest", "_method", "_peak", "_word_bits")
 
-    def __init__(self, name: str, fixed: tuple[tuple[str, Any], ...], word_bits: int | None, x: Map) -> None:
-        self._name, self._fixed, self._word_bits = name, dict(fixed), word_bits
-        self._peak = int(np.abs(x.astype(np.int32)).max())
-        self._finest = UNIT if word_bits is None else least_error_units(x, word_bits)
+    def __init__(self, method: Lossless, study: Study, word_bits: int | None) -> None:
+        self._method, self._word_bits, self._dtype = method, word_bits, study.x.dtype
+        self._counts = study.once("histogram", lambda: histogram(study.x))
+        self._peak = int(np.abs(values_of(self._dtype)[self._counts > 0]).max())
+        self._finest = UNIT
+        if word_bits is not None:
+            self._finest = study.once(("finest", word_bits), lambda: least_error_units(study.x, word_bits))
 
     def span(self, x: Map) -> tuple[int, int]:
         """A step finer than the one of least error costs more and loses more: the search starts there."""
@@ -109,23 +116,46 @@ class _Stepped(Knob):
         return Step(knob, self._word_bits or words_without_clip(self._peak, knob, x.dtype))
 
     def _codec(self, x: Map, step: Step) -> Codec:
-        return codec(self._name, word_bits=min(step.word_bits, 8 * x.dtype.itemsize), **self._fixed)
+        return codec(
+            self._method.name, word_bits=min(step.word_bits, 8 * x.dtype.itemsize), **dict(self._method.fixed)
+        )
 
     def bits(self, x: Map, knob: int) -> int:
         step = self._step(x, knob)
         return SIDE_BITS + self._codec(x, step).size(step.quantised(x))
 
+    def _curve(self, x: Map) -> Callable[[int], int]:
+        """Non-zero words for a codec of words of fixed width, else entropy: from the histogram alone."""
+
+        def shape(knob: int) -> int:
+            step = self._step(x, knob)
+            indices, _ = step.tables(self._dtype)
+            if self._method.fixed_words:
+                return step.word_bits * int(self._counts[indices != 0].sum())
+            return entropy(np.bincount(indices - indices.min(), weights=self._counts).astype(np.int64))
+
+        return remembered(shape)
+
+    def least_error(self) -> int:
+        """What no step of these words goes below."""
+        return Step(self._finest, self._word_bits or 8 * self._dtype.itemsize).squared_error(
+            self._counts, self._dtype
+        )
+
+    def _guess(self, x: Map, target_bits: float, bits: Callable[[int], int]) -> int | None:
+        return None  # the shape says enough
+
     def squared_error(self, x: Map, settled: Settled) -> int:
         """What the quantiser loses at a setting, from histograms alone."""
         if settled.other is None:
-            return self._step(x, settled.knob).squared_error(histogram(x), x.dtype)
+            return self._step(x, settled.knob).squared_error(self._counts, x.dtype)
         pairs = zip(parts(x, settled), (settled.knob, settled.other), strict=True)
         return sum(self._step(x, knob).squared_error(histogram(part), x.dtype) for part, knob in pairs)
 
     def point(self, x: Map, knob: int) -> Point:
         step = self._step(x, knob)
         word_bits = min(step.word_bits, 8 * x.dtype.itemsize)
-        setting = {"step_lsb": knob / UNIT, "word_bits": word_bits, **self._fixed}
+        setting = {"step_lsb": knob / UNIT, "word_bits": word_bits, **dict(self._method.fixed)}
         point = coded(self._codec(x, step), step.quantised(x), setting, word_bits)
         return replace(
             point,
@@ -170,4 +200,4 @@ class Searched(Method, Knob):
         return coded(codec(self._kind, **setting), x, setting, 8 * x.dtype.itemsize)
 
     def at(self, x: Map, target_bits: float, natural: Point | None = None) -> Point:
-        return self.reach(x, target_bits)
+        return self.reach(x, target_bits, study_of(x).once((self.name, "sizes"), dict))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from wccsim.compare.catalog import DEFAULT, method
 from wccsim.compare.metrics import Reference
+from wccsim.compare.parallel import finished
 from wccsim.compare.rows import COLUMNS, Row, row_of
 from wccsim.compare.store import appending, key_of, read_results
 from wccsim.compare.weight_rows import WeightRow, weight_rows
@@ -105,7 +104,7 @@ def compare_layers(
             if missing:
                 tasks.append(Task(path, scale if path.suffix == ".npy" else None, name, missing, weights))
     with appending(store) as appender:
-        for task, results in watch(_finished(tasks, jobs), len(tasks)):
+        for task, results in watch(finished(work, tasks, jobs), len(tasks)):
             for target, result in zip(task.targets, results, strict=True):
                 found[task.path, task.codec, target] = result
                 key = _key(digests[task.path], scale, task.codec, target, weights)
@@ -178,23 +177,3 @@ def _checked(
     for name in wanted:
         method(name)
     return wanted, tuple(dict.fromkeys(float(target) for target in targets))
-
-
-def _finished(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, list[Result]]]:
-    """Each task and its results as they are done. An interruption cancels what has not begun."""
-    if jobs == 1 or len(tasks) < 2:
-        for task in tasks:
-            yield task, work(task)
-        return
-    pool = ProcessPoolExecutor(min(jobs, len(tasks)), initializer=_ignore_interrupts)
-    try:
-        running = {pool.submit(work, task): task for task in tasks}
-        for done in as_completed(running):
-            yield running[done], done.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of the terminal; only the parent answers it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -35,12 +35,14 @@ def solve(
     target: float,
     guess: int | None = None,
     stop: float = GOOD_ENOUGH,
+    shape: Callable[[int], int] | None = None,
 ) -> Found:
     """The knob in low..high whose bits come nearest to `target`; ties go to the fewer bits.
 
     False position on a bracket, halved every third time so that a curve of any shape ends in
     log2(high - low) halvings. Stops within `stop` of the target. Where the codec is not quite monotone the
     nearest knob that was seen counts. Around `guess` a bracket of 8 % is tried before the whole range.
+    `shape`, cheap, falls along the knob roughly as the bits do: the straight line is then drawn over it.
     """
     seen: dict[int, int] = {}
 
@@ -62,7 +64,7 @@ def solve(
             break  # the target is outside the range
         turn += 1
         share = 0.5 if turn % 3 == 0 else below / (below - above)
-        middle = min(last - 1, max(first + 1, first + round((last - first) * share)))
+        middle = _between(first, last, share, shape if turn % 3 else None)
         if (missed(middle) < 0) == rising:
             first = middle
         else:
@@ -71,6 +73,21 @@ def solve(
     over = min((k for k in seen if seen[k] >= target), key=lambda k: (seen[k], k), default=None)
     under = max((k for k in seen if seen[k] <= target), key=lambda k: (seen[k], -k), default=None)
     return Found(best, seen[best], over, under)
+
+
+def _between(first: int, last: int, share: float, shape: Callable[[int], int] | None) -> int:
+    """The knob strictly inside first..last where `shape` has gone `share` of its way."""
+    if shape is None:
+        return min(last - 1, max(first + 1, first + round((last - first) * share)))
+    wanted = shape(first) - (shape(first) - shape(last)) * share
+    low, high = first + 1, last - 1
+    while low < high:
+        middle = (low + high) // 2
+        if shape(middle) > wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def _around(

@@ -1,166 +1,28 @@
 """WCC brought to a wanted rate, plain and with each improvement that needs little or no hardware.
 
 The switches, each a setting of the codec `wcc` and of the datapath: per-level shift, Haar levels chosen
-for the map, word width traded against keep for the map, Rice-coded index, narrower words in the detail
-bands, and plain uniform quantisation of the layer where that loses less.
+for the map, word width traded against keep for the map, Rice-coded index, Rice-coded words, narrower words in
+the detail bands, and plain uniform quantisation of the layer where that loses less.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from wccsim.codecs.registry import codec
-from wccsim.compare.knob import Knob
-from wccsim.compare.methods import FixedWidth, Method
+from wccsim.compare.candidate import Candidate, plain, plain_channels, realised, wavelet
+from wccsim.compare.methods import Method
 from wccsim.compare.point import Point
-from wccsim.compare.search import within
-from wccsim.datapath.bitmap import encode as encode_index
-from wccsim.datapath.haar import forward
-from wccsim.datapath.pad import pad
-from wccsim.datapath.score import score
-from wccsim.datapath.subbands import subband_map, subbands
-from wccsim.parameters import MAX_LEVELS, padded
+from wccsim.compare.study import Study, study_of
+from wccsim.compare.wcc_knob import SAMPLE_STOP, STOP, WccKnob, WccSetting, sample_study
+from wccsim.parameters import MAX_LEVELS
 
 Map = npt.NDArray[Any]
-HEADER_BITS, SCALE_BITS, SHIFT_BITS = 64, 6, 3
-_INDEX_SLACK_BITS = 8  # of a sub-band: a Rice-coded index is never longer than the bitmap by more
-_SAMPLE_VALUES = 1 << 18
-_SAMPLE_ROWS = 1 << MAX_LEVELS
-_FINALISTS = 3
-_STOP = 0.0005  # the size is cheap to know, so the switches are compared at nearly the same bits
-_SAMPLE_STOP = 0.002
-
-
-@dataclass(frozen=True, slots=True)
-class WccSetting:
-    """One configuration; keep follows from the rate."""
-
-    levels: int = 3
-    bits: int = 8
-    detail_bits: int = 8
-    per_level_shift: bool = False
-    index: str = "bitmap"
-
-    def arguments(self, keep: Fraction) -> dict[str, Any]:
-        """Arguments of the codec `wcc`."""
-        return {
-            "keep": keep,
-            "levels": self.levels,
-            "bits": self.bits,
-            "detail_bits": None if self.detail_bits == self.bits else self.detail_bits,
-            "per_level_shift": self.per_level_shift,
-            "index": self.index,
-        }
-
-
-class Ranking:
-    """A map's positions in the order in which WCC keeps them, and the sub-band of each."""
-
-    def __init__(self, x: Map, levels: int) -> None:
-        self.height, self.width = padded(x.shape[1], levels), padded(x.shape[2], levels)
-        bands = subbands(self.height, self.width, levels)
-        numbers = subband_map(self.height, self.width, levels)
-        level = np.array([band.level for band in bands])[numbers]
-        coefficients = forward(pad(x, levels), levels).reshape(x.shape[0], -1)
-        energy = score(coefficients, levels - level)
-        self.order = np.argsort(-energy, kind="stable")
-        self.positions = int(energy.size)
-        self.approximation_kept = np.cumsum(numbers[self.order] == 0)
-
-    def flags(self, kept: int) -> npt.NDArray[np.bool_]:
-        """bool [N]: the `kept` first positions."""
-        flags = np.zeros(self.positions, np.bool_)
-        flags[self.order[:kept]] = True
-        return flags
-
-
-class _Wcc(Knob):
-    """The codec `wcc` at one setting: the knob is the number of positions dropped."""
-
-    __slots__ = ("_ranking", "_setting", "_shape", "stop")
-
-    def __init__(
-        self, setting: WccSetting, x: Map, ranking: Ranking | None = None, stop: float = _STOP
-    ) -> None:
-        self._setting, self._shape, self.stop = setting, x.shape, stop
-        self._ranking = ranking or Ranking(x, setting.levels)
-
-    def span(self, x: Map) -> tuple[int, int]:
-        """From the most positions that cost no more than the raw map (above, it would be sent raw) to one."""
-        return self._ranking.positions - self._most_kept(x, self._ranking), self._ranking.positions - 1
-
-    def _guess(self, x: Map, target_bits: float) -> int | None:
-        """The closed form for an index of a bit a position; exact for the bitmap."""
-        s, n = self._setting, self._ranking.positions
-        kept = (target_bits - HEADER_BITS - SCALE_BITS - n) / (x.shape[0] * s.detail_bits)
-        return int(min(n - 1, max(0, n - kept)))
-
-    def bits(self, x: Map, knob: int) -> int:
-        ranking = self._ranked(x)
-        kept = min(max(1, ranking.positions - knob), self._most_kept(x, ranking))
-        return wcc_bits(self._setting, ranking, x.shape[0], kept)
-
-    def _ranked(self, x: Map) -> Ranking:
-        return self._ranking if x.shape == self._shape else Ranking(x, self._setting.levels)
-
-    def _most_kept(self, x: Map, ranking: Ranking) -> int:
-        """Positions whose words fit beside a bit of index each in the raw size: never sent raw then."""
-        levels = self._setting.levels
-        side = SCALE_BITS + SHIFT_BITS * levels + ranking.positions + _INDEX_SLACK_BITS * (3 * levels + 1)
-        room = (x.size * 8 * x.dtype.itemsize - side) // x.shape[0]
-        kept = min(ranking.positions, max(1, room // self._setting.detail_bits))
-        while kept > 1 and (excess := self._words(ranking, kept) - room) > 0:
-            kept = max(1, kept - max(1, excess // self._setting.bits))
-        return int(kept)
-
-    def _words(self, ranking: Ranking, kept: int) -> int:
-        """Bits of the kept words of one channel."""
-        return _word_bits(self._setting, ranking, kept)
-
-    def point(self, x: Map, knob: int) -> Point:
-        ranking = self._ranked(x)
-        positions = ranking.positions
-        kept = min(max(1, positions - knob), self._most_kept(x, ranking))
-        arguments = self._setting.arguments(Fraction(kept, positions))
-        made = codec("wcc", **arguments)
-        encoded = made.encode(x)
-        cost = made.cost((x.shape[0], x.shape[1], x.shape[2]), 8 * x.dtype.itemsize)
-        words = self._words(ranking, kept)
-        return Point(
-            setting={**arguments, "keep": f"{kept}/{positions}"},
-            bits=encoded.bits,
-            breakdown=encoded.breakdown,
-            decoded=made.decode(encoded),
-            products=x.shape[0] * kept,
-            product_bits=x.shape[0] * words,
-            codec_bops=cost.encode_bops * x.size,
-            out_channel_bops=cost.decode_bops * (x.shape[1] * x.shape[2]),
-        )
-
-
-def wcc_bits(setting: WccSetting, ranking: Ranking, channels: int, kept: int) -> int:
-    """Total bits of the codec `wcc`, without coding; a test compares it with the real stream."""
-    n = ranking.positions
-    if setting.index == "bitmap":
-        index = n
-    else:
-        index = encode_index(
-            ranking.flags(kept), setting.index, ranking.height, ranking.width, setting.levels
-        ).bits
-    words = _word_bits(setting, ranking, kept)
-    side = SCALE_BITS + (SHIFT_BITS * setting.levels if setting.per_level_shift else 0)
-    return HEADER_BITS + side + index + channels * words
-
-
-def _word_bits(setting: WccSetting, ranking: Ranking, kept: int) -> int:
-    approximations = int(ranking.approximation_kept[kept - 1])
-    return approximations * setting.bits + (kept - approximations) * setting.detail_bits
+_PAPER = WccSetting()
+_FINALISTS = {"fixed": 3, "rice": 2}  # by the coding of the words
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,97 +30,110 @@ class Wavelet(Method):
     """WCC with some of the switches on. What is chosen for a map is chosen by the squared error at the rate.
 
     choose_levels: 1 to 5 instead of 3. choose_width: 3 to 8 bits a word, so that keep and width are traded.
-    choose_detail: words of the detail bands narrower than those of the approximation. or_uniform: the layer
-    is quantised plainly where that loses less (the mode is the layer's configuration and is not sent).
+    choose_detail: words of the detail bands narrower than those of the approximation. choose_words:
+    Rice-coded words where they lose less than words of fixed width. or_uniform: the layer is quantised
+    plainly where that loses less (the mode is the layer's configuration and is not sent). among: methods
+    whose choices are candidates too, so that this one is behind none of them.
     """
 
     name: str
-    base: WccSetting = WccSetting()
+    base: WccSetting = _PAPER
     choose_levels: bool = False
     choose_width: bool = False
     choose_detail: bool = False
+    choose_words: bool = False
     or_uniform: bool = False
+    among: tuple[Wavelet, ...] = ()
 
     def at(self, x: Map, target_bits: float, natural: Point | None = None) -> Point:
-        points = [self._reach(x, setting, target_bits) for setting in self._finalists(x, target_bits)]
+        study = study_of(x)
+        return realised(study, self.choice(study, target_bits), target_bits)
+
+    def choice(self, study: Study, target_bits: float) -> Candidate:
+        """The candidate of least squared error at the rate, measured on the whole map."""
+        return study.once((self, target_bits), lambda: self._choice(study, target_bits))
+
+    def _choice(self, study: Study, target_bits: float) -> Candidate:
+        found = [other.choice(study, target_bits) for other in self.among]
+        for setting in self._finalists(study, target_bits):
+            found.append(wavelet(study, setting, target_bits))
+            if self.or_uniform and found[-1].leaves_bits_over(target_bits):
+                found += plain_channels(study, setting, target_bits)
         if self.or_uniform:
-            points.append(FixedWidth("uniform", least=1, most=8, least_signed=2).at(x, target_bits))
-            points[-1] = replace(points[-1], setting={"plain": True, **points[-1].setting})
-        return _best(x, points, target_bits)
+            found.append(plain(study, target_bits))
+        return min(found, key=lambda candidate: candidate.rank(target_bits))
 
-    def _reach(self, x: Map, setting: WccSetting, target_bits: float) -> Point:
-        return _Wcc(setting, x).reach(x, target_bits)
-
-    def _finalists(self, x: Map, target_bits: float) -> Sequence[WccSetting]:
+    def _finalists(self, study: Study, target_bits: float) -> Sequence[WccSetting]:
         """The settings worth a full run: found on a sample of a large map, one switch after another."""
-        if not (self.choose_levels or self.choose_width or self.choose_detail):
+        if not (self.choose_levels or self.choose_width or self.choose_detail or self.choose_words):
             return [self.base]
-        sample = _sample(x)
-        wanted = target_bits * sample.size / x.size
-        stop = _STOP if sample.size == x.size else _SAMPLE_STOP
-        rankings: dict[int, Ranking] = {}
-        errors: dict[WccSetting, float] = {}
+        sample = sample_study(study)
+        trial = _Trial(sample, target_bits * sample.x.size / study.x.size, sample is study)
+        if self.choose_words:
+            rice = self._improved(replace(self.base, words="rice"), trial)
+        if not self.choose_words or trial.best([rice, replace(rice, words="fixed"), self.base]) != rice:
+            self._improved(self.base, trial)
+        ranked = trial.ranked()
+        fixed, coded = ([s for s in ranked if s.words == name][:most] for name, most in _FINALISTS.items())
+        if sample is study:  # the errors are those of the whole map
+            return [*fixed[:1], *coded[:1]]
+        if ranked[0].words == "rice":
+            return coded
+        return list(dict.fromkeys([*fixed, replace(fixed[0], levels=3), *coded, self.base]))
 
-        def error(setting: WccSetting) -> float:
-            if setting not in errors:
-                if setting.levels not in rankings:
-                    rankings[setting.levels] = Ranking(sample, setting.levels)
-                point = _Wcc(setting, sample, rankings[setting.levels], stop).reach(sample, wanted)
-                off = abs(point.bits - wanted) / wanted
-                errors[setting] = _squared_error(sample, point) * (1 + 10 * max(0.0, off - 0.01))
-            return errors[setting]
-
-        best = self.base
+    def _improved(self, start: WccSetting, trial: _Trial) -> WccSetting:
+        """One switch after the other from `start`, twice or until nothing changes."""
+        best = start
         for _ in range(2):
-            start = best
+            before = best
             if self.choose_width or self.choose_detail:
-                best = min(self._widths(best), key=lambda s: (error(s), s.bits, s.detail_bits))
+                best = trial.best([best, *self._widths(best)])
+                best = trial.best([best, *self._details(best)])
             if self.choose_levels:
-                best = min(
-                    (replace(best, levels=n) for n in range(1, MAX_LEVELS + 1)),
-                    key=lambda s: (error(s), s.levels),
-                )
-            if best == start:
+                best = trial.best([replace(best, levels=n) for n in range(1, MAX_LEVELS + 1)])
+            if best == before:
                 break
-        ranked = sorted(errors, key=lambda s: (errors[s], s.levels, s.bits, s.detail_bits))
-        if sample.size == x.size:
-            return ranked[:1]
-        return list(dict.fromkeys([*ranked[:_FINALISTS], replace(ranked[0], levels=3), self.base]))
+        return best
 
     def _widths(self, setting: WccSetting) -> Iterable[WccSetting]:
-        """Word widths to try, the one of `setting` among them."""
-        yield setting
+        """Word widths to try; detail bands at most two bits narrower, but for the widest words."""
         for bits in range(3, 9) if self.choose_width else (self.base.bits,):
-            narrowest = bits - 2 if self.choose_width else 2  # together, two bits less is the most that pays
-            for detail in range(max(2, narrowest), bits + 1) if self.choose_detail else (bits,):
+            narrowest = 2 if bits == self.base.bits else max(2, bits - 2)
+            apart = self.choose_detail and setting.words == "fixed"
+            for detail in range(narrowest if apart else bits, bits + 1):
                 yield replace(setting, bits=bits, detail_bits=detail)
 
-
-def _best(x: Map, points: Sequence[Point], target_bits: float) -> Point:
-    """The point of least error among those within 1 % of the rate; without any, the nearest."""
-    reached = [point for point in points if within(point.bits, target_bits)]
-    if not reached:
-        return min(points, key=lambda point: (abs(point.bits - target_bits), point.bits))
-    return min(reached, key=lambda point: (_squared_error(x, point), point.bits))
+    def _details(self, setting: WccSetting) -> Iterable[WccSetting]:
+        """Rice-coded words need no narrow width to be short: a narrower clip is tried at one width alone."""
+        if self.choose_detail and setting.words == "rice":
+            for detail in range(max(2, setting.bits - 3), setting.bits):
+                yield replace(setting, detail_bits=detail)
 
 
-def _squared_error(x: Map, point: Point) -> int:
-    return int(((point.decoded.astype(np.int32) - x.astype(np.int32)) ** 2).sum(dtype=np.int64))
+class _Trial:
+    """Settings tried at one rate on one map, each once."""
 
+    __slots__ = ("_stop", "_study", "_tried", "_wanted")
 
-def _sample(x: Map) -> Map:
-    """The map, or bands of 32 rows spread over a large one, at most 64 channels and 512 columns of it."""
-    if x.size <= _SAMPLE_VALUES:
-        return x
-    width = min(x.shape[2], 512)
-    left = (x.shape[2] - width) // 2
-    part = x[:: -(-x.shape[0] // 64), :, left : left + width]
-    bands = max(1, _SAMPLE_VALUES // (part.shape[0] * width * _SAMPLE_ROWS))
-    if bands * _SAMPLE_ROWS >= x.shape[1]:
-        return np.ascontiguousarray(part)
-    last = x.shape[1] // _SAMPLE_ROWS - 1
-    starts = [_SAMPLE_ROWS * (last * (2 * band + 1) // (2 * bands)) for band in range(bands)]
-    return np.concatenate([part[:, start : start + _SAMPLE_ROWS] for start in starts], axis=1)
+    def __init__(self, study: Study, wanted: float, whole: bool) -> None:
+        self._study, self._wanted, self._stop = study, wanted, STOP if whole else SAMPLE_STOP
+        self._tried: dict[WccSetting, float] = {}
+
+    def best(self, settings: Iterable[WccSetting]) -> WccSetting:
+        """The one of least error; of several the fewest levels and the narrowest words."""
+        return min(settings, key=self._key)
+
+    def ranked(self) -> list[WccSetting]:
+        """All that were tried, the best first."""
+        return sorted(self._tried, key=self._key)
+
+    def _key(self, setting: WccSetting) -> tuple[float, int, int, int]:
+        if setting not in self._tried:
+            self._tried[setting] = self._study.once(
+                ("expected", setting, self._wanted, self._stop),
+                lambda: WccKnob(setting, self._study, self._stop).expected_error(self._wanted),
+            )
+        return self._tried[setting], setting.levels, setting.bits, setting.detail_bits
 
 
 PLAIN = Wavelet("wcc")
@@ -267,6 +142,7 @@ SWITCHES = (
     Wavelet("wcc+levels", choose_levels=True),
     Wavelet("wcc+keep", choose_width=True),
     Wavelet("wcc+rice", WccSetting(index="rice")),
+    Wavelet("wcc+rice-words", WccSetting(words="rice")),
     Wavelet("wcc+detail", choose_detail=True),
     Wavelet("wcc+plain", or_uniform=True),
 )
@@ -276,5 +152,7 @@ COMBINED = Wavelet(
     choose_levels=True,
     choose_width=True,
     choose_detail=True,
+    choose_words=True,
     or_uniform=True,
+    among=(PLAIN, *SWITCHES),
 )

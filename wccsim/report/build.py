@@ -8,7 +8,6 @@ day or the machine.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import math
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from wccsim.compare.weight_rows import WeightRow
 from wccsim.compare.weights import WeightGrid
 from wccsim.errors import WccsimError
 from wccsim.files import sha256_of, write_text
+from wccsim.report.check import TOOLS_FILE, tools
 from wccsim.report.comparison import report_of
 from wccsim.report.conclusions import targets_of
 from wccsim.report.html import comparison_page, contest_of, switch_figure
@@ -36,9 +36,7 @@ from wccsim.report.tables import write_csv
 from wccsim.report.weight_column import weight_report, weight_section
 
 RATES = (2.0, 3.0, 4.0, 6.0, 8.0)
-# The real maps are large: the contest itself and two lossless codecs, at three rates.
-REAL_RATES = (2.0, 4.0, 6.0)
-REAL_CODECS = ("uniform", "wcc", "wcc-combined", "zvc", "huffman")
+ALL_CODECS = tuple(dict.fromkeys([*DEFAULT, *SWITCH_NAMES]))
 REAL_WEIGHTS = WeightGrid(
     (8.0, 4.0, 3.0, 2.0), map_codecs=("uniform", "wcc", "wcc-combined"), map_targets=(4.0,)
 )
@@ -65,21 +63,20 @@ def default_part(maps: Sequence[Path]) -> Part:
     return Part(
         "default",
         tuple(maps),
-        tuple(dict.fromkeys([*DEFAULT, *SWITCH_NAMES])),
+        ALL_CODECS,
         "Maps: photographs through a fixed bank of integer filters (wccsim/data/maps), not activations of a "
         "trained network.",
     )
 
 
 def real_part(maps: Sequence[Path]) -> Part:
-    """The contest on real maps."""
+    """All codecs and switches on real maps, and the weight column of the contest."""
     return Part(
         "real",
         tuple(maps),
-        tuple(dict.fromkeys([*REAL_CODECS, *SWITCH_NAMES])),
+        ALL_CODECS,
         "Maps: inputs of 1x1 convolutions of MobileNetV2 (int8 weights), one image each; see inputs.csv.",
-        REAL_RATES,
-        REAL_WEIGHTS,
+        weights=REAL_WEIGHTS,
     )
 
 
@@ -115,6 +112,7 @@ def build(part: Part, folder: Path, *, jobs: int, watch: Watch, store: Path | No
         write_csv(folder / WEIGHTS_FILE, weight_report(weights, inputs))
     panels = panel_rows(rows, part.maps)
     write_text(folder / "picture.csv", _csv(("title", "y", *_columns(panels)), panels))
+    write_text(folder / TOOLS_FILE, tools())
     write_text(
         folder / "inputs.csv", _csv(("map", "sha256"), [(row.map, row.map_sha256) for row in maps_of(rows)])
     )
@@ -139,16 +137,6 @@ def draw(part: Part, folder: Path) -> None:
     further = [*network_section(network_rows(contest)), *weight_section(weights)]
     page = comparison_page(rows, panels, part.preface, further)
     write_text(folder / "index.html", page)
-
-
-def differences(made: Path, committed: Path) -> list[str]:
-    """Files of `made` that are missing in `committed` or differ from it, and files only there."""
-    names = {path.name for folder in (made, committed) if folder.is_dir() for path in folder.iterdir()}
-    return sorted(name for name in names if _digest(made / name) != _digest(committed / name))
-
-
-def _digest(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _crossovers(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
