@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wccsim.errors import WccsimError
-from wccsim.maps import load_map
+from wccsim.maps import load_map, with_weights
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "maps"
 
@@ -150,3 +150,41 @@ def test_the_real_maps_are_read() -> None:
     for path in sorted(SHARED.glob("*.npz"))[:3]:
         found = load_map(path)
         assert found.weights is not None and found.weights.shape[1] == found.x.shape[0]
+
+
+def test_weights_of_an_npy_join_a_map_that_has_none(tmp_path):
+    x = np.arange(24, dtype=np.int8).reshape(2, 3, 4)
+    np.save(tmp_path / "x.npy", x)
+    alone = load_map(tmp_path / "x.npy", scale=0.5)
+    codes = np.array([[1, -127], [3, 4], [0, 0]], np.int8)
+    for form in (codes, codes.reshape(3, 2, 1, 1), np.asfortranarray(codes)):
+        np.save(tmp_path / "w.npy", form)
+        joined = with_weights(alone, tmp_path / "w.npy")
+        assert np.array_equal(joined.weights, codes) and joined.weights.flags.c_contiguous
+        assert joined.weight_scale.tolist() == [1, 1, 1] and joined.bias.tolist() == [0, 0, 0]
+        assert joined.x is alone.x and joined.x_scale == 0.5 and joined.act == "none"
+    np.save(tmp_path / "w.npy", codes * 0.01)
+    joined = with_weights(alone, tmp_path / "w.npy")
+    assert np.abs(joined.weights[:2]).max(axis=1).tolist() == [127, 127]
+    assert joined.weights * joined.weight_scale[:, None] == pytest.approx(codes * 0.01, abs=0.01)
+    with pytest.raises(WccsimError, match="holds its own weights"):
+        with_weights(joined, tmp_path / "w.npy")
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        (np.zeros((3, 5), np.int8), r"shape \(3, 5\); allowed: \[O, 2\]"),
+        (np.zeros((3, 2, 3, 3), np.int8), r"shape \(3, 2, 3, 3\)"),
+        (np.zeros((0, 2), np.int8), "shape"),
+        (np.zeros((3, 2), np.int64), "type int64; allowed: int8, float32, float64"),
+        (np.full((3, 2), np.nan), "not finite"),
+        (np.array([{}]), "never pickles"),
+    ],
+)
+def test_weights_that_do_not_suit_are_refused_by_name(tmp_path, weights, says):
+    np.save(tmp_path / "x.npy", np.zeros((2, 3, 4), np.int8))
+    np.save(tmp_path / "w.npy", weights, allow_pickle=True)
+    with pytest.raises(WccsimError, match=says) as refusal:
+        with_weights(load_map(tmp_path / "x.npy"), tmp_path / "w.npy")
+    assert str(refusal.value).startswith(str(tmp_path / "w.npy")) and "\n" not in str(refusal.value)

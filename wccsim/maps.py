@@ -16,7 +16,7 @@ import math
 import warnings
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from wccsim.errors import WccsimError
 from wccsim.files import read_bytes, replacing
+from wccsim.quantise import quantise_weights
 
 MAX_BYTES = 1 << 31  # of one unpacked array
 MAX_HEADER_BYTES = 10_000
@@ -89,6 +90,36 @@ def load_map(path: Path | str, *, scale: float | None = None) -> FeatureMap:
         return _feature_map(members, path.stem, sha256)
     except WccsimError as problem:
         raise WccsimError(f"{path}: {problem}") from None
+
+
+def with_weights(feature_map: FeatureMap, path: Path | str) -> FeatureMap:
+    """The map with the 1x1 convolution whose weights are the npy at `path`: no bias, no activation.
+
+    int8 [O, C] or [O, C, 1, 1] is taken as it is, with scale 1; floats are quantised to 8 bits, one
+    scale per output channel. Raises WccsimError, one line naming the file, for anything else, and where
+    the map has weights of its own.
+    """
+    if feature_map.weights is not None:
+        raise WccsimError(f"{feature_map.name} holds its own weights w; {path} is not needed")
+    try:
+        content = read_bytes(path, MAX_BYTES)
+        weights = _array(content, "weights")
+        channels = feature_map.x.shape[0]
+        if weights.ndim == 4 and weights.shape[2:] == (1, 1):
+            weights = weights.reshape(weights.shape[:2])
+        if weights.ndim != 2 or not weights.size or weights.shape[1] != channels:
+            raise WccsimError(f"weights have shape {weights.shape}; allowed: [O, {channels}] for this map")
+        if weights.dtype.kind == "f":
+            codes, scale = quantise_weights(weights.astype(np.float32))
+        elif weights.dtype == np.int8:
+            codes, scale = np.ascontiguousarray(weights), np.ones(len(weights), np.float32)
+        else:
+            raise WccsimError(f"weights have type {weights.dtype}; allowed: int8, float32, float64")
+    except WccsimError as problem:
+        text = str(problem)
+        raise WccsimError(text if str(path) in text else f"{path}: {text}") from None
+    outputs = len(codes)
+    return replace(feature_map, weights=codes, weight_scale=scale.astype(np.float64), bias=np.zeros(outputs))
 
 
 def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
@@ -170,7 +201,10 @@ def _feature_map(found: dict[str, npt.NDArray[Any]], name: str, sha256: str) -> 
         raise WccsimError("a feature map needs the arrays x and x_scale")
     x = found["x"]
     if x.dtype.newbyteorder("=").name not in ALLOWED:
-        raise WccsimError(f"x has type {x.dtype}; allowed: {', '.join(ALLOWED)} (quantise float maps first)")
+        raise WccsimError(
+            f"x has type {x.dtype}; allowed: {', '.join(ALLOWED)} (quantise float maps first: "
+            "wccsim.quantise.quantise_map gives the integers and their scale)"
+        )
     if x.ndim != 3 or not x.size:
         raise WccsimError(f"x has shape {x.shape}; allowed: [C, H, W] with no empty axis")
     x = np.ascontiguousarray(x, x.dtype.newbyteorder("="))

@@ -56,7 +56,8 @@ def parse_keep(given: object) -> Fraction:
     except (ValueError, ZeroDivisionError):
         raise WccsimError(f"keep {given!r} is not a number; {allowed}") from None
     if not 0 < keep <= 1:
-        raise WccsimError(f"keep {given!r} is out of range; {allowed}")
+        percent = f" (did you mean {given}%?)" if 1 < keep <= 100 else ""
+        raise WccsimError(f"keep {given!r} is out of range{percent}; {allowed}")
     return keep
 
 

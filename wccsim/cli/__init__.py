@@ -53,7 +53,11 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            from difflib import get_close_matches
+
+            near = get_close_matches(cmd_name, COMMANDS, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"there is no command {cmd_name!r}{hint}; `wccsim --help` lists them")
         name = cmd_name.replace("-", "_")
         command = getattr(import_module(COMMANDS[cmd_name][0]), f"{name}_" if name == "import" else name)
         assert isinstance(command, click.Command)
@@ -69,6 +73,9 @@ class LazyGroup(click.Group):
         kwargs["standalone_mode"] = False
         try:
             sys.exit(super().main(*args, **kwargs) or 0)
+        except click.exceptions.NoArgsIsHelpError as usage:
+            click.echo(usage.format_message())
+            sys.exit(0)
         except click.ClickException as problem:
             context = getattr(problem, "ctx", None)
             where = f"{context.command_path}: " if context else "wccsim: "

@@ -15,6 +15,7 @@ from wccsim.cost.run import cost as price
 from wccsim.errors import WccsimError
 from wccsim.files import write_text
 from wccsim.hardware.accelerator_yaml import SHIPPED, accelerator_names, load_accelerator
+from wccsim.hardware.energy_yaml import SHIPPED as TABLES
 from wccsim.hardware.energy_yaml import energy_names, load_energy
 from wccsim.report import costs
 from wccsim.report.tables import Provenance, Report
@@ -41,15 +42,22 @@ def machine_and_network(command: Command) -> Command:
 
 
 @click.command()
+@click.option(
+    "--show", metavar="NAME", help="Print that accelerator's or energy table's YAML, to start from."
+)
 @outputs
-def accelerators(**paths: str | None) -> None:
+def accelerators(show: str | None, **paths: str | None) -> None:
     """List the shipped accelerator descriptions and energy tables, with their sources.
 
     \b
     Examples:
       wccsim accelerators
+      wccsim accelerators --show edge_npu_wcc > mine.yaml
       wccsim accelerators --csv -
     """
+    if show is not None:
+        click.echo(_shipped_text(show), nl=False)
+        return
     machines = [load_accelerator(name) for name in accelerator_names()]
     columns = ("accelerator", "title", "dataflow", "rows", "columns", "clock_mhz", "buffer_bytes",
                "dram_bits_per_s", "peak_macs_per_s", "overlap", "energy_table", "source")  # fmt: skip
@@ -84,7 +92,17 @@ def accelerators(**paths: str | None) -> None:
     for name in energy_names():
         table = load_energy(name)
         click.echo(f"  {name}: {table.title}")
-    click.echo(f"\nTo describe your own, copy one of {SHIPPED.name}/*.yaml: see docs/accelerators.md")
+    click.echo("\nTo describe your own: wccsim accelerators --show NAME > mine.yaml (docs/accelerators.md)")
+
+
+def _shipped_text(name: str) -> str:
+    """The YAML of a shipped accelerator or energy table."""
+    if name in accelerator_names():
+        return (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
+    tables = sorted(path.stem for path in TABLES.glob("*.yaml"))
+    if name in tables:
+        return (TABLES / f"{name}.yaml").read_text(encoding="utf-8")
+    raise WccsimError(f"{name!r} does not ship; allowed: {', '.join([*accelerator_names(), *tables])}")
 
 
 @click.command()

@@ -29,11 +29,16 @@ LAYER_SETTINGS = (
     "kept_bits",
     "out_dtype",
     "calibration",
+    "weights_path",
 )
 
 
 @click.command()
 @click.argument("map_path", metavar="MAP")
+@click.option(
+    "--weights", "weights_path", metavar="NPY", help="Weights [O, C] for a MAP without: int8 or float."
+)
+@click.option("--scale", type=float, metavar="S", help="Real value of 1 in an npy MAP; 1 if not given.")
 @click.option("--keep", metavar="FRACTION|PERCENT", help="Kept part of the positions: 0.25, 1/4 or 25%.")
 @click.option("--plain", is_flag=True, help="Quantise the map itself to --kept-bits: no transform, no index.")
 @click.option("--levels", type=int, default=3, show_default=True, help="Haar levels, 1 to 5.")
@@ -60,12 +65,14 @@ LAYER_SETTINGS = (
 def simulate(**asked: Any) -> None:
     """Run a WCC layer bit-exactly on the feature map MAP, or with --plain a plainly quantised one.
 
-    MAP is an npz with x, x_scale, w, w_scale, bias and act (an npz or npy with x alone needs --layer), or
-    the name of a shipped map. R1, R2 and R3 are calibrated on the map itself unless --layer is given.
+    MAP is an npz with x, x_scale, w, w_scale, bias and act (an npz or npy with x alone needs --weights or
+    --layer), or the name of a shipped map. R1, R2 and R3 are calibrated on the map itself unless --layer
+    is given.
 
     \b
     Examples:
       wccsim simulate coffee_block2_linear_c24_100x150 --keep 25%
+      wccsim simulate x.npy --weights w.npy --scale 0.05 --keep 25%
       wccsim simulate map.npz --keep 1/8 --levels 2 --per-level-shift --widths
       wccsim simulate map.npz --plain --kept-bits 4 --widths --explain
       wccsim simulate map.npz --keep 25% --save-layer layer.npz --dump arrays
@@ -73,7 +80,7 @@ def simulate(**asked: Any) -> None:
     """
     from wccsim.compiling import compile_notice
     from wccsim.datapath.dump import check_folder
-    from wccsim.maps import load_map
+    from wccsim.maps import load_map, with_weights
     from wccsim.report import simulation
 
     if asked["layer_path"]:
@@ -82,7 +89,9 @@ def simulate(**asked: Any) -> None:
         _refuse("--plain has no transform, selection or index", TRANSFORM_SETTINGS)
     if asked["dump"]:
         check_folder(Path(asked["dump"]))
-    feature_map = load_map(_path_of(asked["map_path"]))
+    feature_map = load_map(_path_of(asked["map_path"]), scale=asked["scale"])
+    if asked["weights_path"]:
+        feature_map = with_weights(feature_map, asked["weights_path"])
     try:
         with compile_notice():
             layer = _layer(asked, feature_map)
@@ -103,7 +112,7 @@ def simulate(**asked: Any) -> None:
 
 def _refuse(why: str, names: tuple[str, ...]) -> None:
     """Refuse the options `names` where they were given."""
-    given = [f"--{name.replace('_', '-')}" for name in names if _was_given(name)]
+    given = [f"--{name.removesuffix('_path').replace('_', '-')}" for name in names if _was_given(name)]
     if given:
         raise WccsimError(f"{why}; drop {', '.join(given)}")
 
@@ -134,7 +143,9 @@ def _layer(asked: dict[str, Any], feature_map: Any) -> Any:
     if asked["layer_path"]:
         return WCCLayer.load(asked["layer_path"])
     if feature_map.weights is None:
-        raise WccsimError(f"{asked['map_path']} has no weights w; give a saved layer with --layer")
+        raise WccsimError(
+            f"{asked['map_path']} has no weights w; give them with --weights, or a saved layer with --layer"
+        )
     if asked["keep"] is None and not asked["plain"]:
         raise WccsimError("--keep is missing; it is the kept fraction, such as 25% (or --plain)")
     relu = feature_map.act != "none"

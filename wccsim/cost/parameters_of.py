@@ -9,10 +9,13 @@ from wccsim.parameters import WccParameters
 
 
 def parameters_of(layer: Layer, options: CostOptions) -> WccParameters:
-    """The WCC parameters of a layer under the options. WccsimError where hardware has no such width."""
+    """The WCC parameters of a layer under the options.
+
+    Raises WccsimError, naming the layer, where hardware has no such width or no position would be kept.
+    """
     assert layer.keep is not None
     try:
-        return WccParameters(
+        p = WccParameters(
             keep=layer.keep,
             levels=layer.levels,
             in_bits=layer.act_bits,
@@ -22,5 +25,7 @@ def parameters_of(layer: Layer, options: CostOptions) -> WccParameters:
             selection=options.selection,
             bias=layer.bias,
         )
+        p.kept(layer.in_shape.height, layer.in_shape.width)
+        return p
     except WccsimError as problem:
         raise WccsimError(f"layer {layer.name}: {problem}") from None

@@ -45,7 +45,7 @@ def compressed_map(layer: Layer, keep: Fraction, options: CountingOptions) -> Co
         if kept < 1:
             raise WccsimError(
                 f"layer {layer.name}: keep {float(keep):.3g} of its {positions} positions keeps none; "
-                "at least one position must be kept"
+                "keep more, or forbid WCC there: `wcc: false` in its description"
             )
     payload = whole(kept * layer.in_shape.channels * layer.act_bits)
     index = positions if options.index == "bitmap" else math.ceil(kept) * bit_length_of_count(positions)

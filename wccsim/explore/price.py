@@ -243,6 +243,7 @@ def _kept(layer: Layer, settings: Sequence[Setting], sizes: dict[int, int]) -> l
     if min(kept) < 1:
         first = settings[min(range(len(kept)), key=kept.__getitem__)]
         raise WccsimError(
-            f"layer {layer.name}: keep {first.keep} of its {sizes[first.levels]} positions keeps none"
+            f"layer {layer.name}: keep {first.keep} of its {sizes[first.levels]} positions keeps none; "
+            "keep more, or forbid WCC there: `wcc: false` in its description"
         )
     return kept

@@ -8,6 +8,8 @@ from wccsim.errors import WccsimError
 from wccsim.network import description, shapes
 from wccsim.network.model import Network, Shape
 
+DESCRIPTIONS = (".yaml", ".yml", ".onnx", ".csv")
+
 
 def shipped() -> Path:
     """The folder of the shipped descriptions: in a wheel inside the package, in a checkout beside it."""
@@ -40,7 +42,11 @@ def find(name_or_path: str | Path) -> Path:
         return shipped() / f"{name}.yaml"
     from difflib import get_close_matches
 
-    near = get_close_matches(Path(name).name, names(), 1, 0.5)
+    try:
+        beside = [file.name for file in Path().iterdir() if file.suffix in DESCRIPTIONS]
+    except OSError:
+        beside = []
+    near = get_close_matches(text, beside, 1) or get_close_matches(Path(name).name, names(), 1, 0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise WccsimError(
         f"no file and no shipped network is called {text!r}{hint}; `wccsim networks` lists them"

@@ -21,6 +21,22 @@ MAX_PATTERNS = 100
 MAX_NAME = 200
 RESERVED = ("previous",)
 DEFAULT_KEYS = ("weight_bits", "act_bits", "wcc", "keep", "levels", "bias", "padding")
+# What other tools call the operators, for hints alone.
+OTHER_NAMES = {
+    **dict.fromkeys(("conv2d", "convolution", "pointwise", "conv1x1"), "conv"),
+    **dict.fromkeys(("dwconv", "dw", "depthwise_conv", "depthwise_conv2d", "depthwiseconv2d"), "depthwise"),
+    **dict.fromkeys(("deconv", "convtranspose", "conv_transpose2d", "transposed_conv"), "conv_transpose"),
+    **dict.fromkeys(("fc", "linear", "dense", "gemm", "innerproduct"), "fully_connected"),
+    **dict.fromkeys(("maxpool", "maxpool2d", "max_pool2d"), "max_pool"),
+    **dict.fromkeys(("avgpool", "avg_pool", "averagepool"), "average_pool"),
+    **dict.fromkeys(("gap", "globalaveragepool", "global_avg_pool"), "global_average_pool"),
+    **dict.fromkeys(("relu", "relu6", "sigmoid", "swish", "hard_swish", "act"), "activation"),
+    **dict.fromkeys(("resize", "interpolate", "upsampling"), "upsample"),
+    **dict.fromkeys(("cat", "concatenate"), "concat"),
+    **dict.fromkeys(("residual", "shortcut", "sum", "eltwise"), "add"),
+    **dict.fromkeys(("mul", "product"), "multiply"),
+    **dict.fromkeys(("se", "squeeze_excitation"), "squeeze_excite"),
+}
 BUILT_IN = ("name", "index", "input", "channels", "height", "width")
 
 
@@ -98,7 +114,8 @@ def nearest(name: str, known: list[str]) -> str:
     """A hint for a name that is not known, or nothing."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known[-2000:], 1)
+    other = OTHER_NAMES.get(name.lower())
+    near = [other] if other in known else get_close_matches(name, known[-2000:], 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

@@ -170,7 +170,7 @@ def cost_text(comparison: CostComparison) -> str:
         "faster\nx", "less DRAM\nx", "less energy\nx",
     ]  # fmt: skip
     title = f"{comparison.network.name} on {comparison.accelerator.name}: {name}"
-    beside = " (beside dense: faster, less DRAM, less energy)" if name != "dense" else ""
+    beside = ", each layer beside dense (x: times better; below 1, worse)" if name != "dense" else ""
     if name == "dense":
         heads, rows = heads[:6], [row[:6] for row in rows]
     parts = [title + beside, terminal_table(heads, rows), _totals_text(comparison)]
