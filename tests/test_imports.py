@@ -25,8 +25,10 @@ datapath.float_reference datapath.plain datapath.vector_forward datapath.vector_
 datapath.calibration datapath.count datapath.error_bound datapath.fused datapath.vector_gather
   datapath.vector_score
 datapath.engine datapath.portable_plan datapath.vector_product
-datapath.portable datapath.vector_inverse datapath.vector_plan
+datapath.portable datapath.vector_inverse datapath.vector_matrix
+datapath.vector_plan
 datapath.layer datapath.vector
+datapath.matrix
 datapath.measure datapath.wcc_layer datapath.widths
 # networks and hardware
 cycles hardware.energy hardware.model network.expression network.model network.onnx_sizes

@@ -25,10 +25,22 @@ from wccsim.errors import WccsimError
 VARIABLE = "WCCSIM_PATH"
 # name: module with `covers` and `run`, imported on first use. Fastest first.
 PATHS: dict[str, str] = {
+    "matrix": "wccsim.datapath.matrix",
     "vector": "wccsim.datapath.vector",
     "portable": "wccsim.datapath.portable",
     "plain": "wccsim.datapath.plain",
 }
+
+
+# With fewer channels more than half of an AMX tile is padding, and its sums' way through memory costs more.
+MATRIX_CHANNELS = 33
+
+
+def _reluctance(name: str, plan: Plan) -> str | None:
+    """Why a path that could run the plan is left for the next one, which is faster there; None: it is not."""
+    if name == "matrix" and plan.channels < MATRIX_CHANNELS:
+        return f"{plan.channels} channels fill less than half of a tile"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,8 @@ def choose(plan: Plan, inner: bool, wanted: str | None = None, *, unsigned: bool
     for name in [wanted] if wanted else PATHS:
         path = import_module(PATHS[name])
         obstacle = _without_transform(plan, name) or path.covers(plan, inner, unsigned)
+        if obstacle is None and not wanted:
+            obstacle = _reluctance(name, plan)
         if obstacle is None:
             reason = (
                 f"{VARIABLE} or the caller asked for it" if wanted else "the first that covers this layer"

@@ -215,6 +215,10 @@ class Code:
         """An index and a number."""
         return self.builder.add(index, ir.Constant(index.type, more)) if more else index
 
+    def times(self, index: Any, factor: int) -> Any:
+        """An index times a number."""
+        return self.builder.mul(index, ir.Constant(index.type, factor))
+
     # memory -------------------------------------------------------------------------------
 
     def _address(self, array: Array, at: Any, bits: int, lanes: int) -> Any:

@@ -6,19 +6,21 @@
 The order of a strip's words, the exact selection and the sharing of strips among threads are the portable
 path's. The blocks are written with `lanes`, and each file tells its own arithmetic and proofs:
 `vector_forward` (Haar), `vector_score` (joint score), `vector_select` (histogram), `vector_gather` (masks,
-gather, R1), `vector_product` (MAC array, R2), `vector_inverse` (zero-fill, inverse, R3). ROWS output channels
-at a time go from sums to pixels, so that neither acc nor y ever leaves the second-level cache.
+gather, R1), `vector_product` (MAC array, R2), `vector_matrix` (MAC array in AMX tiles: the path `matrix`),
+`vector_inverse` (zero-fill, inverse, R3). A tile's output channels go from sums to pixels together, so that
+neither acc nor y ever leaves the second-level cache.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wccsim.datapath import fused
+from wccsim.datapath import fused, lanes
 from wccsim.datapath.fused import Room, Workspace
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
@@ -33,111 +35,73 @@ from wccsim.datapath.vector_gather import (
     _write_marks,
 )
 from wccsim.datapath.vector_inverse import _expand_strip, _inverse_strip
-from wccsim.datapath.vector_plan import covers, prepare, shapes
-from wccsim.datapath.vector_product import LANES, ROWS, _multiply_tile, pack_weights
+from wccsim.datapath.vector_matrix import _multiply_matrix, configure, release
+from wccsim.datapath.vector_plan import Own, obstacle, prepare, shapes
+from wccsim.datapath.vector_product import LANES, _multiply_tile, pack_weights
 from wccsim.datapath.vector_score import _score_strips
 from wccsim.datapath.vector_select import _collect, _tied
 from wccsim.datapath.workers import claim
 
 
 @njit(cache=True)
-def _layer_strip(
-    strip, image, shape, scores, layout, tables, numbers, threshold, weights, scalers, room, marks, out
-):
-    """One strip from scores to pixels. The tuples are laid out in `_layer`."""
-    base, step, pieces, rows, columns = layout
-    (
-        words,
-        lows,
-        masks,
-        halves,
-        quarters,
-        flags,
-        shifts,
-        ups,
-        reliefs,
-        four,
-        panels,
-        y,
-        wide,
-        approximations,
-    ) = room
-    levels = numbers[0]
-    limit, low, raised, relieved, unsigned = numbers[4:]
-    r2, r3, bias = scalers
-    count_of = 4 * rows.size * columns
-    _mark_strip(scores, strip, count_of, base, step, threshold, masks)
-    count, half_count = _list_parts(masks, BLOCK, halves)
-    _, quarter_count = _list_parts(masks, LANES, quarters)
-    _write_marks(scores, strip, count_of, pieces, masks, flags, marks[0], marks[1])
-    _compress_strip(tables[0], halves, half_count, shifts, 0)
-    _compress_strip(tables[1], halves, half_count, ups, 0)
-    if relieved:
-        _compress_strip(tables[2], halves, half_count, reliefs, 0)
+def _mark(strip, scores, layout, threshold, own, marks):
+    """Masks, flags and tables of one strip; how many words it keeps; the lengths of both lists of parts."""
+    words = 4 * layout.rows.size * layout.columns
+    _mark_strip(scores, strip, words, layout.base, layout.step, threshold, own.masks)
+    count, half_count = _list_parts(own.masks, BLOCK, own.halves)
+    _, quarter_count = _list_parts(own.masks, LANES, own.quarters)
+    _write_marks(scores, strip, words, layout.pieces, own.masks, own.flags, marks[0], marks[1])
+    _compress_strip(layout.shifts, own.halves, half_count, own.shifts, 0)
+    _compress_strip(layout.ups, own.halves, half_count, own.ups, 0)
+    _compress_strip(layout.reliefs, own.halves, half_count, own.reliefs, 0)
+    return count, half_count, quarter_count
+
+
+@njit(cache=True)
+def _multiply(row, count, weights, scalers, layout, numbers, own):
+    """MAC array and R2 of a tile's output channels from `row` on, into own.y."""
+    fours, slots = (layout.channels + 3) // 4, own.four.size // 4
+    if numbers.matrix:
+        _multiply_matrix(
+            own.panels, fours, count, weights, scalers.r2, row, numbers.sum_raise, numbers.y_limit, own.ups,
+            own.reliefs, own.sums, own.y, slots,
+        )  # fmt: skip
+    else:
+        _multiply_tile(
+            own.panels, fours, count, weights, scalers.r2, row, numbers.sum_raise, numbers.y_limit, own.ups,
+            own.reliefs, own.y, slots,
+        )  # fmt: skip
+
+
+@njit(cache=True)
+def _layer_strip(strip, image, scores, layout, numbers, threshold, weights, scalers, own, marks, out):
+    """One strip from scores to pixels."""
+    count, half_count, quarter_count = _mark(strip, scores, layout, threshold, own, marks)
     full = (count + GROUP - 1) // GROUP * GROUP
-    _gather_strip(
-        image,
-        shape,
-        strip,
-        numbers,
-        rows,
-        columns,
-        halves,
-        half_count,
-        full,
-        shifts,
-        words,
-        lows,
-        four,
-        panels,
-    )
-    fours, slots = (shape[0] + 3) // 4, four.size // 4
-    wide[:] = 0
-    for row in range(0, bias.size, ROWS):
-        _multiply_tile(panels, fours, full, weights, r2, row, raised, relieved, limit, ups, reliefs, y, slots)
-        for o in range(row, min(row + ROWS, bias.size)):
-            _expand_strip(y, (o - row) * slots, quarters, quarter_count, wide)
-            _inverse_strip(
-                wide,
-                levels,
-                bias[o],
-                r3,
-                o,
-                low,
-                unsigned,
-                approximations,
-                strip,
-                rows,
-                columns,
-                shape[1:],
-                out,
-            )
+    _gather_strip(image, strip, layout, numbers, half_count, full, own)
+    own.wide[:] = 0
+    slots, outputs = own.four.size // 4, scalers.bias.size
+    for row in range(0, outputs, numbers.tile_rows):
+        _multiply(row, full, weights, scalers, layout, numbers, own)
+        for o in range(row, min(row + numbers.tile_rows, outputs)):
+            _expand_strip(own.y, (o - row) * slots, own.quarters, quarter_count, own.wide)
+            bias = scalers.bias[o]
+            _inverse_strip(own.wide, bias, scalers.r3, o, strip, layout, numbers, own.low_bands, out)
 
 
 @njit(cache=True, nogil=True)
 def _layer_strips(
-    counter,
-    strips,
-    image,
-    shape,
-    scores,
-    layout,
-    tables,
-    numbers,
-    threshold,
-    weights,
-    scalers,
-    room,
-    marks,
-    out,
+    counter, strips, tile_shapes, image, scores, layout, numbers, threshold, weights, scalers, own, marks, out
 ):
-    """The strips claimed: energy and kept (bool) in flat order, and out int8 [Cout, H, W], flat."""
+    """The strips claimed: marks (energy, kept) in flat order, and out int8 [Cout, H, W], flat."""
+    if numbers.matrix:
+        configure(tile_shapes)
     s = claim(counter)
     while s < strips:
-        _layer_strip(
-            s, image, shape, scores, layout, tables, numbers, threshold, weights, scalers, room, marks, out
-        )
+        _layer_strip(s, image, scores, layout, numbers, threshold, weights, scalers, own, marks, out)
         s = claim(counter)
+    if numbers.matrix:
+        release()
 
 
 def _flat(x: npt.NDArray[Any], room: Room) -> npt.NDArray[np.int8]:
@@ -148,21 +112,7 @@ def _flat(x: npt.NDArray[Any], room: Room) -> npt.NDArray[np.int8]:
 def _score(room: Room, image: npt.NDArray[Any], thread: int, counter: npt.NDArray[np.int64]) -> None:
     f, scratch = room.prepared, room.scratch
     lows, squares, binned, bins = (scratch[name][thread] for name in ("lows", "squares", "binned", "bins"))
-    _score_strips(
-        counter,
-        image,
-        f.shape,
-        f.levels,
-        f.offset,
-        f.rows,
-        f.columns,
-        f.batch,
-        lows,
-        squares,
-        binned,
-        room.scores,
-        bins,
-    )
+    _score_strips(counter, image, f.layout, f.numbers, f.batch, lows, squares, binned, room.scores, bins)
 
 
 def _layer(
@@ -174,30 +124,45 @@ def _layer(
     arrays: Arrays,
 ) -> None:
     f = room.prepared
-    own = tuple(
-        held[thread] for held in list(room.scratch.values())[:-3]
-    )  # without what the score alone uses
+    own = Own(**{name: room.scratch[name][thread] for name in Own._fields})
     _layer_strips(
         counter,
         room.strips.count,
+        f.tile_shapes,
         image,
-        f.shape,
         room.scores.reshape(-1),
-        (f.base, f.step, f.pieces, f.rows, f.columns),
-        (f.shifts, f.ups, f.reliefs),
-        (f.levels, f.offset, *f.r1, f.y_limit, f.low, f.sum_raise, f.relieved, f.unsigned_out),
+        f.layout,
+        f.numbers,
         (threshold.low, threshold.high, threshold.last),
         room.weights,
-        (f.r2, f.r3, f.bias),
+        f.scalers,
         own,
         (arrays.energy, arrays.kept.view(np.int8)),
         arrays.out.view(np.int8).reshape(-1),
     )
 
 
-KERNELS = fused.Kernels(
-    "vector", prepare, shapes, pack_weights, False, _flat, _score, _layer, Scans(_collect, _tied)
-)
+def kernels_of(path: str, matrix: bool, pack: Any) -> fused.Kernels:
+    """The kernels of this path, with the MAC array in vector registers or in AMX tiles."""
+    return fused.Kernels(
+        path,
+        partial(prepare, matrix=matrix),
+        shapes,
+        pack,
+        False,
+        _flat,
+        _score,
+        _layer,
+        Scans(_collect, _tied),
+    )
+
+
+def covers(plan: Plan, inner: bool, unsigned: bool) -> str | None:
+    """Why this path cannot run `plan` on signed or unsigned maps; None: it can."""
+    return lanes.missing() or obstacle(plan, inner, unsigned)
+
+
+KERNELS = kernels_of("vector", False, pack_weights)
 
 
 def run(
@@ -209,6 +174,3 @@ def run(
 ) -> Arrays:
     """One image x [C, H, W] through `plan` into `out` [Cout, H, W]; `workspace` is reused where given."""
     return fused.execute(KERNELS, plan, x, out, workspace)
-
-
-__all__ = ["KERNELS", "covers", "run"]

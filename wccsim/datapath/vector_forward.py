@@ -10,7 +10,7 @@ Level 1 takes 64 pixels of two rows. A pixel becomes u = x + 2**(b-1), an unsign
 unsigned already stays as it is); vpmaddubsw then adds, or subtracts, neighbours in one instruction.
 Differences do not see the offset; the last LL band gets it back, 2**(b-1) * 4**L. Nothing saturates: u <
 2**b, and the sum of two approximations of level L-1 is below 2**(b+2L-1) <= 2**15 (b + 2L <= 16, checked by
-`vector_plan.covers`; b counts u's bits). The vertical sum after it may wrap; the offset taken off, it is
+`vector_plan.obstacle`; b counts u's bits). The vertical sum after it may wrap; the offset taken off, it is
 right again.
 """
 
@@ -21,10 +21,12 @@ from typing import Any
 from numba import njit
 
 from wccsim.datapath.lanes import Array, Code, Vector, kernel
+from wccsim.datapath.portable_forward import I16, U
 from wccsim.datapath.workers import prefetch
 
 BLOCK = 32  # words of 16 bits in a register
 PIXELS = 64  # of one row, in a register
+LINE_BYTES = 64
 
 Quad = tuple[Vector, Vector, Vector, Vector]
 
@@ -93,14 +95,15 @@ def _store_bands(
         _store(code, band, words, at, left)
 
 
-def _first_whole(code, image, top, bottom, offset, lows, words, size, at):
-    bands = _first_level(code, image, top, bottom, code.spread(offset, 8), None)
-    _store_bands(code, bands, lows, at, words, size, at, None)
+def _haar_first(partial: bool) -> Any:
+    """Level 1 of a block of two rows; partial: the first `top_left`, `bottom_left` pixels, `left` words."""
 
+    def write(code, image, top, top_left, bottom, bottom_left, offset, lows, words, size, at, left):
+        counts = (top_left, bottom_left) if partial else None
+        bands = _first_level(code, image, top, bottom, code.spread(offset, 8), counts)
+        _store_bands(code, bands, lows, at, words, size, at, left if partial else None)
 
-def _first_part(code, image, top, top_left, bottom, bottom_left, offset, lows, words, size, at, left):
-    bands = _first_level(code, image, top, bottom, code.spread(offset, 8), (top_left, bottom_left))
-    _store_bands(code, bands, lows, at, words, size, at, left)
+    return kernel(write)
 
 
 def _haar_next(partial: bool) -> Any:
@@ -112,56 +115,61 @@ def _haar_next(partial: bool) -> Any:
     return kernel(write)
 
 
-haar_first_whole = kernel(_first_whole)
-haar_first_part = kernel(_first_part)
+def _last_block(code, lows, start, i, offset, words):
+    """A block of the last LL band, the offset of its pixels taken off, to words[i:]."""
+    code.store(code.load(lows, code.builder.add(start, i), 16) - code.spread(offset, 16), words, i)
+
+
+haar_first_whole, haar_first_part = _haar_first(False), _haar_first(True)
 haar_next_whole, haar_next_part = _haar_next(False), _haar_next(True)
+haar_last = kernel(_last_block)
 
 
 @njit(cache=True)
-def _rows_of(strip, levels, row, shape):
-    """Where a pair of rows begins in its channel, and how many pixels of each lie inside the map."""
-    y = (strip << levels) + 2 * row
-    height, width = shape[0], shape[1]
-    return y * width, width if y < height else 0, width if y + 1 < height else 0
+def _pair_of_rows(strip, r, layout, levels):
+    """Where the r-th pair of rows begins in its channel; their pixels in the map; words in whole blocks."""
+    y = (strip << levels) + 2 * layout.rows[r]
+    top_left = layout.width if y < layout.height else 0
+    bottom_left = layout.width if y + 1 < layout.height else 0
+    return y * layout.width, top_left, bottom_left, min(top_left, bottom_left) // PIXELS * BLOCK
 
 
 @njit(cache=True)
-def _prefetch_strip(image, start, count):
+def _prefetch_strip(image, channel, strip, layout, levels):
     """Ask for a channel's strip: it lies far from the one before, where no processor looks ahead."""
-    for i in range(start, min(start + count, image.size), 64):
+    start = channel * layout.height * layout.width + (strip << levels) * layout.width
+    for i in range(start, min(start + (layout.width << levels), image.size), LINE_BYTES):
         prefetch(image, i)
 
 
 @njit(cache=True)
-def _forward_strip(image, shape, channel, strip, levels, offset, rows, columns, words, lows):
-    """All coefficients of one strip of one channel, in strip order, into `words` int16.
+def _forward_strip(image, channel, strip, layout, numbers, words, lows):
+    """All coefficients of one strip of one channel of image int8, flat, in strip order, into `words` int16.
 
-    image: int8, flat, its channels of `shape` (H, W). rows: the bit-reversed order of the pairs of rows;
-    columns: words of a row of level 1. lows: room for LL_1, LL_2, ..., one after the other.
+    lows: room for LL_1, LL_2, ..., one after the other.
     """
-    height, width = shape
-    start_of = channel * height * width
-    _prefetch_strip(image, start_of + height * width + (strip << levels) * width, width << levels)
-    size = rows.size * columns
-    for r in range(rows.size):
-        first, top_left, bottom_left = _rows_of(strip, levels, rows[r], shape)
-        top, whole = start_of + first, min(top_left, bottom_left) // PIXELS * BLOCK
+    levels, offset, width, columns = numbers.levels, numbers.offset, layout.width, layout.columns
+    _prefetch_strip(image, channel + 1, strip, layout, levels)
+    size = layout.rows.size * columns
+    for r in range(layout.rows.size):
+        first, tl, bl, whole = _pair_of_rows(strip, r, layout, levels)
+        at, top = r * columns, channel * layout.height * width + first
         for i in range(0, whole, BLOCK):
-            at = top + 2 * i
-            haar_first_whole(image, at, at + width, offset, lows, words, size, r * columns + i)
+            here = top + 2 * i
+            haar_first_whole(image, here, 0, here + width, 0, offset, lows, words, size, at + i, 0)
         for i in range(whole, columns, BLOCK):
-            at, used = top + 2 * i, 2 * i
-            haar_first_part(
-                image, at, top_left - used, at + width, bottom_left - used, offset, lows, words, size,
-                r * columns + i, columns - i,
-            )  # fmt: skip
+            here, n, m = top + 2 * i, tl - 2 * i, bl - 2 * i
+            haar_first_part(image, here, n, here + width, m, offset, lows, words, size, at + i, columns - i)
     start = 0
     for _ in range(1, levels):
         size >>= 2
         for i in range(0, size, BLOCK):
             if size - i >= BLOCK:
-                haar_next_whole(lows, start, size, i, words, size - i)
+                haar_next_whole(lows, start, size, i, words, 0)
             else:
                 haar_next_part(lows, start, size, i, words, size - i)
         start += 4 * size
-    return start
+    for i in range(0, size - BLOCK + 1, BLOCK):
+        haar_last(lows, start, i, offset << (2 * levels), words)
+    for i in range(size // BLOCK * BLOCK, size):
+        words[U(i)] = I16(lows[U(start + i)] - (offset << (2 * levels)))

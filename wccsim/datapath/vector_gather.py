@@ -5,14 +5,14 @@
 
 A strip's flags are a bit mask, 64 positions a word. vpcompressw moves the kept words of a block together
 under its mask; where they go is the number of bits set before it, counted once a strip for all channels.
-R1 takes four channels at once and leaves panels: for every four channels, GROUP words of four unsigned bytes
-q + 128, the lanes in the order of vpunpck, which R2 undoes by itself (`vector_product`).
+R1 takes four channels at once and leaves panels: for every four channels, GROUP words of four bytes, q or q +
+128, the lanes in the order of vpunpck, which R2 undoes by itself (`vector_product`).
 
 R1 in 16 bits. M is the multiplier, 2**15 <= M < 2**16; as a signed word it is M - 2**16, so that vpmulhw(c,
 M) + c is floor(c M / 2**16), exactly. 2**(s-1) is a multiple of 2**16 for s >= 17, and floors nest: q is
 (floor(c M / 2**16) + 2**(s-17)) >> (s-16). A level that shifts by less has its words raised: c 2**e for c, s
 + e for s. The sum fits where c 2**e has at most 15 bits and s <= 31; with 16 bits and s <= 24 a sum that
-saturates is one that the clamp cuts anyway (`vector_plan.covers` checks).
+saturates is one that the clamp cuts anyway (`vector_plan.obstacle` checks).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from llvmlite import ir
 from numba import njit, types
 
 from wccsim.datapath.lanes import kernel
-from wccsim.datapath.portable_forward import I16, I32, I64, U
+from wccsim.datapath.portable_forward import I64, U
 from wccsim.datapath.vector_forward import BLOCK, _forward_strip
 from wccsim.datapath.vector_select import FLAGS, first_bits, reached
 
@@ -45,8 +45,11 @@ def _compress_block(code, words, at, mask, target, to):
     )
 
 
-def _requantise_four(code, four, slots, j, shifts, multiplier, limit, panels, at):
-    """R1 of GROUP words of four channels, four[j + c * slots], into a group's two registers at panels[at]."""
+def _requantise_four(code, four, slots, j, shifts, multiplier, limit, signs, panels, at):
+    """R1 of GROUP words of four channels, four[j + c * slots], into a group's two registers at panels[at].
+
+    signs: 0x80808080 makes q + 128 of q, whose top bit it changes; 0 leaves q.
+    """
     factor, most, one = code.spread(multiplier, 16), code.spread(limit, 16), code.constant(16, 1)
     both = code.load(shifts, j, 16)
     shift, raised = both & code.constant(16, 255), both >> code.constant(16, 8)
@@ -60,9 +63,8 @@ def _requantise_four(code, four, slots, j, shifts, multiplier, limit, panels, at
         j = code.builder.add(j, slots)
     low_byte, eight = code.constant(16, 255), code.constant(16, 8)
     pairs = [(bytes_of[i] & low_byte) | (bytes_of[i + 1] << eight) for i in (0, 2)]
-    signs = code.constant(32, -0x7F7F7F80)  # 0x80808080: q + 128 is q with its top bit changed
     for part, words in enumerate(pairs[0].interleaved(pairs[1])):
-        code.store(words.seen_as(32) ^ signs, panels, code.plus(at, part * GROUP // 2))
+        code.store(words.seen_as(32) ^ code.spread(signs, 32), panels, code.plus(at, part * GROUP // 2))
 
 
 bits_set = kernel(_bits_set, types.int64)
@@ -133,22 +135,18 @@ def _compress_strip(words, parts, count, target, to):
 
 
 @njit(cache=True)
-def _gather_strip(
-    image, shape, strip, numbers, rows, columns, halves, half_count, count, shifts, words, lows, four, panels
-):
-    """Haar, gather and R1 of one strip: panels int32 [group][four channels][GROUP], flat; whole groups."""
-    levels, offset, multiplier, limit = numbers[:4]
-    channels, slots = shape[0], four.size // 4
-    size = rows.size * columns >> (2 * (levels - 1))
+def _gather_strip(image, strip, layout, numbers, half_count, count, own):
+    """Haar, gather and R1 of one strip: own.panels, [group][four channels][GROUP], flat; whole groups."""
+    channels, slots = layout.channels, own.four.size // 4
     fours = (channels + 3) // 4
     for c in range(channels):
-        start = _forward_strip(image, shape[1:], c, strip, levels, offset, rows, columns, words, lows)
-        for i in range(size):
-            words[U(i)] = I16(lows[U(start + i)] - I32(offset << (2 * levels)))
-        _compress_strip(words, halves, half_count, four, c % 4 * slots)
+        _forward_strip(image, c, strip, layout, numbers, own.words, own.lows)
+        _compress_strip(own.words, own.halves, half_count, own.four, c % 4 * slots)
         if c + 1 == channels:
-            four[(c % 4 + 1) * slots :] = 0
+            own.four[(c % 4 + 1) * slots :] = 0
         if c + 1 == channels or c % 4 == 3:
             for j in range(0, count, GROUP):
-                at = (j * fours) + c // 4 * GROUP
-                requantise_four(four, slots, j, shifts, multiplier, limit, panels, at)
+                requantise_four(
+                    own.four, slots, j, own.shifts, numbers.multiplier, numbers.q_limit, numbers.signs,
+                    own.panels, j * fours + c // 4 * GROUP,
+                )  # fmt: skip

@@ -18,8 +18,8 @@ from numba import njit
 
 from wccsim.datapath.lanes import Code, Vector, kernel
 from wccsim.datapath.portable_forward import U
-from wccsim.datapath.vector_forward import PIXELS, _rows_of
-from wccsim.datapath.vector_product import LANES, scaled
+from wccsim.datapath.vector_forward import PIXELS, _pair_of_rows
+from wccsim.datapath.vector_product import LANES, NUMBERS, number, scaled
 
 COLUMNS = 2 * LANES  # words of each band in a block of level 1
 _EVEN_ODD = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
@@ -78,8 +78,9 @@ def _inverse_last(partial: bool, unsigned: bool) -> Any:
     """Level 1 and R3 of a block: pixels of two rows to out[top:], out[bottom:], of each the first `left`."""
 
     def write(code, lows, words, size, i, table, entry, low, out, top, top_left, bottom, bottom_left):
-        numbers = [code.builder.load(code.builder.gep(table.data, [code.plus(entry, n)])) for n in range(4)]
-        both, high, half, shift = (code.spread(number, 32) for number in numbers)
+        both, high, half, shift = (
+            code.spread(number(code, table, code.plus(entry, n)), 32) for n in range(4)
+        )
         quads = []
         for part in range(2):
             at = code.plus(i, part * LANES)
@@ -151,20 +152,18 @@ def _last_row(unsigned, lows, words, size, i, count, table, entry, low, out, top
 
 
 @njit(cache=True)
-def _inverse_strip(
-    words, levels, bias, table, channel, low, unsigned, lows, strip, rows, columns, shape, out
-):
-    """Inverse, bias and R3 of one strip of one channel, into out int8 [Cout, H, W], flat; shape: (H, W)."""
-    _inverse_to_first(words, levels, bias, lows, 4 * rows.size * columns)
-    width, size, entry = shape[1], rows.size * columns, 4 * channel
-    for r in range(rows.size):
-        first, top_left, bottom_left = _rows_of(strip, levels, rows[r], shape)
-        i, top = r * columns, channel * shape[0] * width + first
-        whole = min(top_left, bottom_left) // PIXELS * COLUMNS
-        _last_row(unsigned, lows, words, size, i, whole, table, entry, low, out, top, top + width)
+def _inverse_strip(words, bias, table, channel, strip, layout, numbers, lows, out):
+    """Inverse, bias and R3 of one strip of one channel, into out int8 [Cout, H, W], flat."""
+    width, columns, low = layout.width, layout.columns, numbers.low
+    size, entry = layout.rows.size * columns, NUMBERS * channel
+    _inverse_to_first(words, numbers.levels, bias, lows, 4 * size)
+    for r in range(layout.rows.size):
+        first, tl, bl, whole = _pair_of_rows(strip, r, layout, numbers.levels)
+        i, top = r * columns, channel * layout.height * width + first
+        _last_row(numbers.unsigned, lows, words, size, i, whole, table, entry, low, out, top, top + width)
         for j in range(whole, columns, COLUMNS):
-            to, tl, bl = top + 2 * j, top_left - 2 * j, bottom_left - 2 * j
-            if unsigned:
-                last_part_unsigned(lows, words, size, i + j, table, entry, low, out, to, tl, to + width, bl)
+            to, n, m = top + 2 * j, tl - 2 * j, bl - 2 * j
+            if numbers.unsigned:
+                last_part_unsigned(lows, words, size, i + j, table, entry, low, out, to, n, to + width, m)
             else:
-                last_part(lows, words, size, i + j, table, entry, low, out, to, tl, to + width, bl)
+                last_part(lows, words, size, i + j, table, entry, low, out, to, n, to + width, m)

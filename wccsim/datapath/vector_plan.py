@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from wccsim.datapath import lanes
+from wccsim.datapath import vector_matrix
 from wccsim.datapath.fused import Shapes, first_that_holds, greatest_sum, why_not
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.strips import BINS, Strips, bit_reversed, strips_of
@@ -17,6 +17,7 @@ from wccsim.datapath.vector_gather import GROUP, LEAST_SHIFT
 from wccsim.datapath.vector_product import ROWS, requantisers
 from wccsim.datapath.vector_select import FLAGS
 
+SIGNS = 0x80808080  # makes q + 128 of four bytes q: vpdpbusd's first operand has no sign
 GREATEST_SHIFT = 46  # of R2 and R3
 GREATEST_WORD_SHIFT = 31  # of R1, for words of at most 15 bits; for 16 bits:
 GREATEST_FULL_SHIFT = 24
@@ -28,9 +29,9 @@ def raised(shift: Any) -> Any:
     return np.maximum(0, LEAST_SHIFT - np.asarray(shift))
 
 
-def covers(plan: Plan, inner: bool, unsigned: bool) -> str | None:
-    """Why this path cannot run `plan` on signed or unsigned maps; None: it can. The proofs' conditions."""
-    reason = lanes.missing() or why_not(plan, inner, unsigned)
+def obstacle(plan: Plan, inner: bool, unsigned: bool) -> str | None:
+    """Why these kernels cannot run `plan` on signed or unsigned maps; None: they can. Proofs' conditions."""
+    reason = why_not(plan, inner, unsigned)
     if reason is not None:
         return reason
     p = plan.parameters
@@ -57,40 +58,91 @@ def _levels(levels: int) -> list[int]:
     return [levels] + [level for level in range(levels, 0, -1) for _ in range(3)]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A plan as the kernels take it.
+class Layout(NamedTuple):
+    """Where things lie. channels, height, width: of the map.
 
-    shape: (C, H, W). offset: what is added to a pixel to make it unsigned. rows: the bit-reversed order of
-    the pairs of rows of a strip; columns: words of a row of level 1. batch[l]: channels, an even number,
-    whose squares of level l fit 32 bits together. base, step: as in `Strips`. pieces: see `pieces_of`.
-    shifts, ups, reliefs: int16, of each position of a strip: R1's shift less 16 and, in the high byte, how
-    far the word is raised before; the shift to the last level's grid, and as far as R3's words are raised;
-    R2's relief. r1: (M as a signed word, greatest q). r2, r3: `vector_product.requantisers`. sum_raise: how
-    far a sum is raised before R2. bias: int32 [Cout], raised like R3's words.
+    rows: the bit-reversed order of the pairs of rows of a strip; columns: words of a row of level 1. base,
+    step: as in `Strips`. pieces: see `pieces_of`. shifts, ups, reliefs: int16, of each position of a strip:
+    R1's shift less 16 and, in the high byte, how far the word is raised before; the shift to the last level's
+    grid, and as far as R3's words are raised; R2's relief.
     """
 
-    shape: tuple[int, int, int]
-    levels: int
-    offset: int
+    channels: int
+    height: int
+    width: int
     rows: npt.NDArray[np.int64]
     columns: int
-    batch: npt.NDArray[np.int64]
     base: npt.NDArray[np.int64]
     step: npt.NDArray[np.int64]
     pieces: npt.NDArray[np.int64]
     shifts: npt.NDArray[np.int16]
     ups: npt.NDArray[np.int16]
     reliefs: npt.NDArray[np.int16]
-    relieved: bool
-    r1: tuple[int, int]
-    r2: npt.NDArray[np.int32]
-    r3: npt.NDArray[np.int32]
+
+
+class Numbers(NamedTuple):
+    """Single numbers of a plan.
+
+    offset: what is added to a pixel to make it unsigned. multiplier, q_limit: R1's M as a signed word, the
+    greatest q. signs: changes the top bits of four bytes, or none. sum_raise: how far a sum is raised before
+    R2. y_limit: the greatest y. low: the clamp of R3 where `unsigned` is not set. matrix: AMX tiles;
+    tile_rows: output channels of a tile.
+    """
+
+    levels: int
+    offset: int
+    multiplier: int
+    q_limit: int
+    signs: int
     sum_raise: int
-    bias: npt.NDArray[np.int32]
     y_limit: int
     low: int
-    unsigned_out: bool
+    unsigned: bool
+    matrix: bool
+    tile_rows: int
+
+
+class Scalers(NamedTuple):
+    """r2, r3: `vector_product.requantisers`. bias: int32 [Cout], raised like R3's words."""
+
+    r2: npt.NDArray[np.int32]
+    r3: npt.NDArray[np.int32]
+    bias: npt.NDArray[np.int32]
+
+
+class Own(NamedTuple):
+    """Scratch arrays of one thread, see `shapes`."""
+
+    words: npt.NDArray[np.int16]
+    lows: npt.NDArray[np.int16]
+    masks: npt.NDArray[np.int64]
+    halves: npt.NDArray[np.int64]
+    quarters: npt.NDArray[np.int64]
+    flags: npt.NDArray[np.int8]
+    shifts: npt.NDArray[np.int16]
+    ups: npt.NDArray[np.int16]
+    reliefs: npt.NDArray[np.int16]
+    four: npt.NDArray[np.int16]
+    panels: npt.NDArray[np.int32]
+    sums: npt.NDArray[np.int32]
+    y: npt.NDArray[np.int32]
+    wide: npt.NDArray[np.int32]
+    low_bands: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan as the kernels take it. batch[l]: channels, an even number, whose squares of level l fit 32
+    bits.
+
+    tile_shapes: see `vector_matrix.tile_shapes`.
+    """
+
+    layout: Layout
+    numbers: Numbers
+    scalers: Scalers
+    batch: npt.NDArray[np.int64]
+    tile_shapes: npt.NDArray[np.uint8]
 
 
 def pieces_of(strips: Strips) -> npt.NDArray[np.int64]:
@@ -108,39 +160,54 @@ def _per_position(strips: Strips, words: int, values: Any) -> npt.NDArray[np.int
     return found
 
 
-def prepare(plan: Plan, unsigned: bool) -> Prepared:
-    """The kernels' view of a plan that `covers` lets pass, for int8 or uint8 maps."""
+def prepare(plan: Plan, unsigned: bool, matrix: bool = False) -> Prepared:
+    """The kernels' view of a plan that `obstacle` lets pass, on int8 or uint8 maps; matrix: AMX tiles."""
     p = plan.parameters
-    strips = strips_of(p.levels, plan.padded_height, plan.padded_width)
     squares = [1 << 2 * (p.in_bits - 1 + 2 * level) for level in range(p.levels + 1)]
-    relief = plan.r2.shift[0] - plan.r2_shift[0]
-    word_raise, sum_raise = raised(plan.r1_shift), int(raised(plan.r2_shift).max())
-    pixel_raise = int(raised(plan.r3.shift).max())
-    ups = p.levels - np.array(_levels(p.levels)) + pixel_raise
-    words = -(-strips.words // FLAGS) * FLAGS
-    multiplier = int(plan.r1.multiplier[0])
+    sum_raise, pixel_raise = int(raised(plan.r2_shift).max()), int(raised(plan.r3.shift).max())
+    bias = np.zeros(plan.out_channels, np.int32) if plan.bias is None else plan.bias << pixel_raise
     return Prepared(
-        shape=(plan.channels, plan.height, plan.width),
-        levels=p.levels,
-        offset=0 if unsigned else 1 << (p.in_bits - 1),
-        rows=bit_reversed(1 << (p.levels - 1)),
-        columns=plan.padded_width // 2,
+        layout=_layout(plan, pixel_raise),
+        numbers=Numbers(
+            levels=p.levels,
+            offset=0 if unsigned else 1 << (p.in_bits - 1),
+            multiplier=int(plan.r1.multiplier[0]) - (1 << 16),
+            q_limit=(1 << (p.act_bits - 1)) - 1,
+            signs=0 if matrix else SIGNS,
+            sum_raise=sum_raise,
+            y_limit=(1 << (p.wavelet_bits - 1)) - 1,
+            low=plan.out_range[0],
+            unsigned=p.out_unsigned,
+            matrix=matrix,
+            tile_rows=vector_matrix.ROWS if matrix else ROWS,
+        ),
+        scalers=Scalers(
+            requantisers(plan.out_channels, plan.r2.multiplier, plan.r2.shift + sum_raise),
+            requantisers(plan.out_channels, plan.r3.multiplier, plan.r3.shift + pixel_raise),
+            bias,
+        ),
         batch=np.array([((1 << 32) - 1) // square // 2 * 2 for square in squares], np.int64),
+        tile_shapes=vector_matrix.tile_shapes(),
+    )
+
+
+def _layout(plan: Plan, pixel_raise: int) -> Layout:
+    levels = plan.parameters.levels
+    strips = strips_of(levels, plan.padded_height, plan.padded_width)
+    words = -(-strips.words // FLAGS) * FLAGS
+    word_raise = raised(plan.r1_shift)
+    return Layout(
+        channels=plan.channels,
+        height=plan.height,
+        width=plan.width,
+        rows=bit_reversed(1 << (levels - 1)),
+        columns=plan.padded_width // 2,
         base=strips.base,
         step=strips.step,
         pieces=pieces_of(strips),
         shifts=_per_position(strips, words, plan.r1_shift + word_raise - 16 | word_raise << 8),
-        ups=_per_position(strips, words, ups),
-        reliefs=_per_position(strips, words, relief),
-        relieved=bool(relief.any()),
-        r1=(multiplier - (1 << 16), (1 << (p.act_bits - 1)) - 1),
-        r2=requantisers(plan.out_channels, plan.r2.multiplier, plan.r2.shift + sum_raise),
-        r3=requantisers(plan.out_channels, plan.r3.multiplier, plan.r3.shift + pixel_raise),
-        sum_raise=sum_raise,
-        bias=np.zeros(plan.out_channels, np.int32) if plan.bias is None else plan.bias << pixel_raise,
-        y_limit=(1 << (p.wavelet_bits - 1)) - 1,
-        low=plan.out_range[0],
-        unsigned_out=p.out_unsigned,
+        ups=_per_position(strips, words, levels - np.array(_levels(levels)) + pixel_raise),
+        reliefs=_per_position(strips, words, plan.r2.shift[0] - plan.r2_shift[0]),
     )
 
 
@@ -166,10 +233,11 @@ def shapes(plan: Plan) -> Shapes:
         "ups": (np.int16, (slots + BLOCK,)),
         "reliefs": (np.int16, (slots + BLOCK,)),
         "four": (np.int16, (4 * slots,)),
-        "panels": (np.int32, (slots * -(-plan.channels // 4),)),
-        "y": (np.int32, (ROWS * slots + BLOCK,)),
+        "panels": (np.int32, (slots * -(-plan.channels // 4) + vector_matrix.FOURS * GROUP,)),
+        "sums": (np.int32, (vector_matrix.ROWS * GROUP,)),
+        "y": (np.int32, (max(ROWS, vector_matrix.ROWS) * slots + BLOCK,)),
         "wide": (np.int32, (flags * FLAGS + 2 * BLOCK,)),
-        "approximations": (np.int32, ((words >> 1) + 4 * BLOCK,)),
+        "low_bands": (np.int32, ((words >> 1) + 4 * BLOCK,)),
         "squares": (np.int32, (squares,)),
         "binned": (np.int64, (FLAGS,)),
         "bins": (np.int32, (BINS,)),

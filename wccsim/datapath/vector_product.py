@@ -16,6 +16,7 @@ as there. For |v| < 2**30 and s <= 46 no sum leaves 32 bits.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,14 @@ from llvmlite import ir
 from numba import njit
 from numba.core import cgutils
 
-from wccsim.datapath.lanes import Code, Vector, kernel
+from wccsim.datapath.lanes import Array, Code, Vector, kernel
 from wccsim.datapath.vector_gather import GROUP
 
 ROWS = 12  # ROWS * PARTS sums in 24 of the 32 registers
 LANES = 16
+SPARE_ROWS = 32  # behind the last output channel: the last tile need not be full
 PARTS = GROUP // LANES
-NUMBERS = 4  # of a requantiser: see `requantisers`
+NUMBERS = 5  # of a requantiser: see `requantisers`
 LOW_WORDS = 0x5555_5555  # a mask of the low word of each 32-bit lane
 
 
@@ -52,15 +54,18 @@ def pack_weights(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
 def requantisers(
     outputs: int, multiplier: npt.NDArray[np.int64], shift: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int32]:
-    """int32 [tiles * ROWS, NUMBERS], flat: M in both halves of a lane, M in the high one, 2**(s-17), s - 16.
+    """int32 [channels, NUMBERS], flat: M in both halves of a lane, M in the high one, 2**(s-17), s - 16, s -
+    17.
 
-    multiplier, shift: one for all `outputs` channels, or one each.
+    multiplier, shift: one for all `outputs` channels, or one each. Behind them, channels that a tile may
+    reach.
     """
-    table = np.zeros((-(-outputs // ROWS) * ROWS, NUMBERS), np.int64)
+    table = np.zeros((outputs + SPARE_ROWS, NUMBERS), np.int64)
     table[:outputs, 0] = multiplier << 16 | multiplier
     table[:outputs, 1] = multiplier << 16
     table[:outputs, 2] = 1 << (shift - 17)
     table[:outputs, 3] = shift - 16
+    table[:outputs, 4] = shift - 17
     return table.astype(np.uint32).view(np.int32).reshape(-1)
 
 
@@ -71,75 +76,92 @@ def scaled(code: Code, v: Vector, both: Vector, high: Vector) -> Vector:
     return code.dot_words(fine.seen_as(32), words, high.seen_as(16))
 
 
-def _number(code: Code, table: Any, at: Any) -> Any:
+def number(code: Code, table: Array, at: Any) -> Any:
+    """One int32 of a flat array."""
     value = code.builder.load(code.builder.gep(table.data, [at]))
     value.align = 4
     return value
 
 
-def _tile(relieved: bool) -> Any:
-    """MAC array and R2 of one tile; `relieved`: R2's shift is less by each position's own relief."""
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """What R2 needs to know of a group's positions, in the order of a panel's two registers.
 
-    def write(
-        code,
-        panels,
-        panel_at,
-        weights,
-        weights_at,
-        fours,
-        table,
-        row,
-        raised,
-        limit,
-        ups,
-        reliefs,
-        j,
-        y,
-        at,
-        slots,
-    ):
-        builder = code.builder
-        sums = [
-            [cgutils.alloca_once(builder, ir.VectorType(ir.IntType(32), LANES)) for _ in range(PARTS)]
-            for _ in range(ROWS)
-        ]
-        for r, cells in enumerate(sums):
-            start = code.spread(_number(code, weights, code.plus(weights_at, r)), 32)
-            for cell in cells:
-                builder.store(start.value, cell)
-        with cgutils.for_range(builder, fours) as loop:
-            place = builder.add(panel_at, builder.mul(loop.index, loop.index.type(GROUP)))
-            words = [code.load(panels, code.plus(place, p * LANES), 32) for p in range(PARTS)]
-            here = builder.add(weights_at, builder.mul(loop.index, loop.index.type(ROWS)))
-            for r, cells in enumerate(sums):
-                weight = code.spread(_number(code, weights, code.plus(here, ROWS + r)), 32)
-                for word, cell in zip(words, cells, strict=True):
-                    found = code.dot_bytes(Vector(code, builder.load(cell), 32), word, weight)
-                    builder.store(found.value, cell)
-        most, up_first = code.spread(limit, 32), code.spread(raised, 32)
-        least = code.constant(32, 0) - most
-        up = in_panel_order(code, ups, j)
-        relief = in_panel_order(code, reliefs, j) if relieved else None
-        one = code.constant(32, 1)
-        for r, cells in enumerate(sums):
-            entry = builder.mul(code.plus(row, r), row.type(NUMBERS))
-            both, high, half, shift = (
-                code.spread(_number(code, table, code.plus(entry, n)), 32) for n in range(NUMBERS)
-            )
-            done = []
-            for p, cell in enumerate(cells):
-                fine = scaled(code, Vector(code, builder.load(cell), 32) << up_first, both, high)
-                if relief is None:
-                    word = (fine + half) >> shift
-                else:
-                    own = shift - relief[p]
-                    word = (fine + (one << (own - one))) >> own
-                done.append(word.at_least(least).at_most(most) << up[p])
-            to = builder.add(at, builder.mul(slots, slots.type(r)))
-            for p, words_of in enumerate(in_order(code, done)):
-                code.store(words_of, y, code.plus(to, p * LANES))
+    most: the greatest word. raised: how far a sum is raised. ups: how far a word is shifted for the inverse.
+    reliefs: by how much less than its channel's shift R2 shifts.
+    """
 
-    return kernel(write)
+    most: Vector
+    raised: Vector
+    ups: list[Vector]
+    reliefs: list[Vector]
+
+
+def positions(code: Code, limit: Any, raised: Any, ups: Array, reliefs: Array, j: Any) -> Positions:
+    """Of the group at position j; ups and reliefs are int16, one for each kept word of the strip."""
+    return Positions(
+        code.spread(limit, 32),
+        code.spread(raised, 32),
+        in_panel_order(code, ups, j),
+        in_panel_order(code, reliefs, j),
+    )
+
+
+def requantised(code: Code, sums: list[Vector], table: Array, entry: Any, at: Positions) -> list[Vector]:
+    """R2 of a group's sums of one channel, whose numbers are at table[entry]; in the order of positions.
+
+    (f + 2**(t-1)) >> t is ((f >> (t-1)) + 1) >> 1.
+    """
+    both, high, less = (code.spread(number(code, table, code.plus(entry, n)), 32) for n in (0, 1, 4))
+    one, least = code.constant(32, 1), code.constant(32, 0) - at.most
+    done = []
+    for part, total in enumerate(sums):
+        fine = scaled(code, total << at.raised, both, high) >> (less - at.reliefs[part])
+        word = (fine + one) >> one
+        done.append(word.at_least(least).at_most(at.most) << at.ups[part])
+    return in_order(code, done)
+
+
+def _tile(
+    code,
+    panels,
+    panel_at,
+    weights,
+    weights_at,
+    fours,
+    table,
+    row,
+    raised,
+    limit,
+    ups,
+    reliefs,
+    j,
+    y,
+    slots,
+):
+    """MAC array and R2 of ROWS channels from `row` on and the group at position j, to y[r * slots + j]."""
+    builder = code.builder
+    kind = ir.VectorType(ir.IntType(32), LANES)
+    sums = [[cgutils.alloca_once(builder, kind) for _ in range(PARTS)] for _ in range(ROWS)]
+    for r, cells in enumerate(sums):
+        start = code.spread(number(code, weights, code.plus(weights_at, r)), 32)
+        for cell in cells:
+            builder.store(start.value, cell)
+    with cgutils.for_range(builder, fours) as loop:
+        place = builder.add(panel_at, builder.mul(loop.index, loop.index.type(GROUP)))
+        words = [code.load(panels, code.plus(place, p * LANES), 32) for p in range(PARTS)]
+        here = builder.add(weights_at, builder.mul(loop.index, loop.index.type(ROWS)))
+        for r, cells in enumerate(sums):
+            weight = code.spread(number(code, weights, code.plus(here, ROWS + r)), 32)
+            for word, cell in zip(words, cells, strict=True):
+                found = code.dot_bytes(Vector(code, builder.load(cell), 32), word, weight)
+                builder.store(found.value, cell)
+    at = positions(code, limit, raised, ups, reliefs, j)
+    for r, cells in enumerate(sums):
+        entry, to = code.times(code.plus(row, r), NUMBERS), builder.add(j, code.times(slots, r))
+        totals = [Vector(code, builder.load(cell), 32) for cell in cells]
+        for p, words_of in enumerate(requantised(code, totals, table, entry, at)):
+            code.store(words_of, y, code.plus(to, p * LANES))
 
 
 def in_panel_order(code: Code, words: Any, j: Any) -> list[Vector]:
@@ -164,49 +186,15 @@ def in_order(code: Code, parts: list[Vector]) -> list[Vector]:
     return found
 
 
-tile, tile_relieved = _tile(False), _tile(True)
+tile = kernel(_tile)
 
 
 @njit(cache=True)
-def _multiply_tile(
-    panels, fours, count, weights, table, row, raised, relieved, limit, ups, reliefs, y, slots
-):
+def _multiply_tile(panels, fours, count, weights, table, row, raised, limit, ups, reliefs, y, slots):
     """MAC array and R2 of ROWS output channels from `row` on: y int32 [ROWS][slots], flat; whole groups."""
     weights_at = row * (fours + 1)
     for j in range(0, count, GROUP):
-        if relieved:
-            tile_relieved(
-                panels,
-                j * fours,
-                weights,
-                weights_at,
-                fours,
-                table,
-                row,
-                raised,
-                limit,
-                ups,
-                reliefs,
-                j,
-                y,
-                j,
-                slots,
-            )
-        else:
-            tile(
-                panels,
-                j * fours,
-                weights,
-                weights_at,
-                fours,
-                table,
-                row,
-                raised,
-                limit,
-                ups,
-                reliefs,
-                j,
-                y,
-                j,
-                slots,
-            )
+        tile(
+            panels, j * fours, weights, weights_at, fours, table, row, raised, limit, ups, reliefs, j,
+            y, slots,
+        )  # fmt: skip

@@ -18,11 +18,10 @@ from wccsim.datapath.lanes import Array, Code, Vector, kernel
 from wccsim.datapath.portable_forward import I64, U
 from wccsim.datapath.vector_forward import (
     BLOCK,
-    PIXELS,
     _first_level,
     _next_level,
+    _pair_of_rows,
     _prefetch_strip,
-    _rows_of,
     _store,
 )
 from wccsim.datapath.vector_select import _count_strip
@@ -43,37 +42,55 @@ def _square_bands(code, first, second, squares, at, pitch):
         at = code.builder.add(at, pitch)
 
 
-def _score_first(partial: bool, alone: bool) -> Any:
-    """Level 1 of a block of two channels `apart` pixels from each other, or of one channel alone."""
+def _score_first(partial: bool) -> Any:
+    """Level 1 of a block of two channels, the second `apart` pixels behind the first.
+
+    partial: the first `top_left`, `bottom_left` pixels; `both` is 0 where there is no second channel.
+    """
 
     def write(
-        code, image, top, top_left, bottom, bottom_left, apart, offset, lows, room, low_at, squares, at, pitch
+        code,
+        image,
+        top,
+        top_left,
+        bottom,
+        bottom_left,
+        apart,
+        both,
+        offset,
+        lows,
+        room,
+        low_at,
+        squares,
+        at,
+        pitch,
     ):
-        add, shift = code.builder.add, code.spread(offset, 8)
-        counts = (top_left, bottom_left) if partial else None
-        first = _first_level(code, image, top, bottom, shift, counts)
-        code.store(first[0], lows, low_at)
-        second = tuple(code.constant(16, 0) for _ in range(4))
-        if not alone:
-            second = _first_level(code, image, add(top, apart), add(bottom, apart), shift, counts)
-            code.store(second[0], lows, add(low_at, room))
-        _square_bands(code, first, second, squares, at, pitch)
+        builder, shift = code.builder, code.spread(offset, 8)
+        found = []
+        for channel in range(2):
+            counts = (top_left, bottom_left) if partial else None
+            if channel and partial:
+                counts = (builder.mul(top_left, both), builder.mul(bottom_left, both))
+            found.append(_first_level(code, image, top, bottom, shift, counts))
+            code.store(found[-1][0], lows, low_at)
+            top, bottom = builder.add(top, apart), builder.add(bottom, apart)
+            low_at = builder.add(low_at, room)
+        _square_bands(code, found[0], found[1], squares, at, pitch)
 
     return kernel(write)
 
 
-def _score_next(partial: bool, alone: bool) -> Any:
-    """A block of a further level of two channels, or of one alone."""
+def _score_next(partial: bool) -> Any:
+    """A block of a further level of two channels."""
 
     def write(code, lows, room, start, size, i, left, squares, at, pitch):
-        below = code.builder.add(code.builder.add(start, code.builder.mul(size, size.type(4))), i)
-        first = _next_level(code, lows, start, size, i)
-        _store(code, first[0], lows, below, left if partial else None)
-        second = tuple(code.constant(16, 0) for _ in range(4))
-        if not alone:
-            second = _next_level(code, lows, code.builder.add(start, room), size, i)
-            _store(code, second[0], lows, code.builder.add(below, room), left if partial else None)
-        _square_bands(code, first, second, squares, at, pitch)
+        found = []
+        for _ in range(2):
+            found.append(_next_level(code, lows, start, size, i))
+            below = code.builder.add(code.builder.add(start, code.times(size, 4)), i)
+            _store(code, found[-1][0], lows, below, left if partial else None)
+            start = code.builder.add(start, room)
+        _square_bands(code, found[0], found[1], squares, at, pitch)
 
     return kernel(write)
 
@@ -109,116 +126,67 @@ def _flush_block(code, squares, at, scores, to, left, shift):
     code.store(none, squares, code.plus(at, BLOCK // 2))
 
 
-score_first_whole, score_first_whole_alone = _score_first(False, False), _score_first(False, True)
-score_first_part, score_first_part_alone = _score_first(True, False), _score_first(True, True)
-score_next_whole, score_next_part = _score_next(False, False), _score_next(True, False)
-score_next_alone = _score_next(True, True)
+score_first_whole, score_first_part = _score_first(False), _score_first(True)
+score_next_whole, score_next_part = _score_next(False), _score_next(True)
 score_last = kernel(_score_last)
 flush_block = kernel(_flush_block)
 
 
 @njit(cache=True)
-def _add_pair(image, shape, channel, alone, strip, levels, offset, rows, columns, lows, squares):
-    """The squares of all coefficients of one strip of two channels, or of one alone, added to `squares`.
+def _pitch(count):
+    """Sums that a run of `count` words takes: whole blocks."""
+    return -(-count // BLOCK) * BLOCK
+
+
+@njit(cache=True)
+def _first_pair(image, channel, both, strip, layout, numbers, lows, squares):
+    """Level 1 of two channels, or of one where both is 0: LL_1 to lows, squares of the rest added."""
+    width, columns, rows = layout.width, layout.columns, layout.rows.size
+    apart, room, offset = layout.height * width, lows.size // 2, numbers.offset
+    pitch = _pitch(columns)
+    for r in range(rows):
+        first, tl, bl, whole = _pair_of_rows(strip, r, layout, numbers.levels)
+        top, at, to = channel * apart + first, r * columns, r * pitch
+        whole *= both
+        for i in range(0, whole, BLOCK):
+            here = top + 2 * i
+            score_first_whole(
+                image, here, 0, here + width, 0, apart, both, offset, lows, room, at + i, squares, to + i,
+                rows * pitch,
+            )  # fmt: skip
+        for i in range(whole, columns, BLOCK):
+            here, n, m = top + 2 * i, tl - 2 * i, bl - 2 * i
+            score_first_part(
+                image, here, n, here + width, m, apart, both, offset, lows, room, at + i, squares, to + i,
+                rows * pitch,
+            )  # fmt: skip
+
+
+@njit(cache=True)
+def _add_pair(image, channel, both, strip, layout, numbers, lows, squares):
+    """The squares of all coefficients of one strip of two channels, or of one where both is 0, to `squares`.
 
     The sums of a row of level 1, and of a band of another level, begin at a multiple of BLOCK, in the order
     LH_1 HL_1 HH_1 LH_2 ... HH_L LL_L.
     """
-    height, width = shape
-    apart, room = height * width, lows.size // 2
-    start_of = channel * apart
-    _prefetch_strip(image, start_of + 2 * apart + (strip << levels) * width, width << levels)
-    if not alone:
-        _prefetch_strip(image, start_of + 3 * apart + (strip << levels) * width, width << levels)
-    pitch = -(-columns // BLOCK) * BLOCK
-    base = 3 * rows.size * pitch
-    for r in range(rows.size):
-        first, top_left, bottom_left = _rows_of(strip, levels, rows[r], shape)
-        top, whole = start_of + first, min(top_left, bottom_left) // PIXELS * BLOCK
-        for i in range(0, columns, BLOCK):
-            at, low_at, to = top + 2 * i, r * columns + i, r * pitch + i
-            tl, bl = top_left - 2 * i, bottom_left - 2 * i
-            if i < whole and not alone:
-                score_first_whole(
-                    image,
-                    at,
-                    tl,
-                    at + width,
-                    bl,
-                    apart,
-                    offset,
-                    lows,
-                    room,
-                    low_at,
-                    squares,
-                    to,
-                    rows.size * pitch,
-                )
-            elif i < whole:
-                score_first_whole_alone(
-                    image,
-                    at,
-                    tl,
-                    at + width,
-                    bl,
-                    apart,
-                    offset,
-                    lows,
-                    room,
-                    low_at,
-                    squares,
-                    to,
-                    rows.size * pitch,
-                )
-            elif not alone:
-                score_first_part(
-                    image,
-                    at,
-                    tl,
-                    at + width,
-                    bl,
-                    apart,
-                    offset,
-                    lows,
-                    room,
-                    low_at,
-                    squares,
-                    to,
-                    rows.size * pitch,
-                )
-            else:
-                score_first_part_alone(
-                    image,
-                    at,
-                    tl,
-                    at + width,
-                    bl,
-                    apart,
-                    offset,
-                    lows,
-                    room,
-                    low_at,
-                    squares,
-                    to,
-                    rows.size * pitch,
-                )
-    start, size = 0, rows.size * columns
+    levels, room = numbers.levels, lows.size // 2
+    _prefetch_strip(image, channel + 2, strip, layout, levels)
+    _prefetch_strip(image, channel + 3, strip, layout, levels)
+    _first_pair(image, channel, both, strip, layout, numbers, lows, squares)
+    start, size = 0, layout.rows.size * layout.columns
+    base = 3 * layout.rows.size * _pitch(layout.columns)
     for _ in range(1, levels):
         size >>= 2
-        pitch = -(-size // BLOCK) * BLOCK
+        pitch = _pitch(size)
         for i in range(0, size, BLOCK):
-            if alone:
-                score_next_alone(lows, room, start, size, i, size - i, squares, base + i, pitch)
-            elif size - i >= BLOCK:
-                score_next_whole(lows, room, start, size, i, size - i, squares, base + i, pitch)
+            if size - i >= BLOCK:
+                score_next_whole(lows, room, start, size, i, 0, squares, base + i, pitch)
             else:
                 score_next_part(lows, room, start, size, i, size - i, squares, base + i, pitch)
         base += 3 * pitch
         start += 4 * size
     for i in range(0, size, BLOCK):
-        score_last(
-            lows, room, start + i, I64(0) if alone else I64(-1), offset << (2 * levels), squares, base + i
-        )
+        score_last(lows, room, start + i, -both, numbers.offset << (2 * levels), squares, base + i)
 
 
 @njit(cache=True)
@@ -230,50 +198,47 @@ def _flush_piece(squares, at, scores, to, count, shift):
 @njit(cache=True)
 def _flush(squares, scores, strip_at, levels, level, rows, columns):
     """Move a level's sums to the 64-bit scores at scores[strip_at:], on the grid of the last level."""
-    shift = 2 * (levels - level)
-    pitch, size, base = -(-columns // BLOCK) * BLOCK, rows.size * columns, 0
+    shift, size = 2 * (levels - level), rows * columns
     if level == 1:
-        for piece in range(3 * rows.size):
-            _flush_piece(squares, piece * pitch, scores, strip_at + size + piece * columns, columns, shift)
-    base = 3 * rows.size * pitch
+        for piece in range(3 * rows):
+            to = strip_at + size + piece * columns
+            _flush_piece(squares, piece * _pitch(columns), scores, to, columns, shift)
+    base = 3 * rows * _pitch(columns)
     for below in range(2, level + 1):
         size >>= 2
-        pitch = -(-size // BLOCK) * BLOCK
         if below == level:
             for band in range(3):
-                _flush_piece(squares, base + band * pitch, scores, strip_at + (band + 1) * size, size, shift)
-        base += 3 * pitch
+                to = strip_at + (band + 1) * size
+                _flush_piece(squares, base + band * _pitch(size), scores, to, size, shift)
+        base += 3 * _pitch(size)
     if level == levels:
         _flush_piece(squares, base, scores, strip_at, size, shift)
 
 
 @njit(cache=True)
-def _score_strip(image, channels, shape, strip, levels, offset, rows, columns, batch, lows, squares, scores):
+def _score_strip(image, strip, layout, numbers, batch, lows, squares, scores):
     """Joint l2 score of one strip. Level l keeps batch[l] channels in 32 bits before it flushes."""
-    words = 4 * rows.size * columns
+    levels, rows, columns = numbers.levels, layout.rows.size, layout.columns
+    words = 4 * rows * columns
     strip_at = strip * words
     for i in range(words):
         scores[U(strip_at + i)] = 0
     squares[:] = 0
-    for c in range(0, channels, 2):
-        _add_pair(image, shape, c, c + 1 == channels, strip, levels, offset, rows, columns, lows, squares)
+    for c in range(0, layout.channels, 2):
+        both = I64(c + 1 < layout.channels)
+        _add_pair(image, c, both, strip, layout, numbers, lows, squares)
         for level in range(1, levels + 1):
-            if (c + 2) % batch[level] == 0 or c + 2 >= channels:
+            if (c + 2) % batch[level] == 0 or c + 2 >= layout.channels:
                 _flush(squares, scores, strip_at, levels, level, rows, columns)
 
 
 @njit(cache=True, nogil=True)
-def _score_strips(
-    counter, image, shape, levels, offset, rows, columns, batch, lows, squares, found, scores, bins
-):
-    """Joint l2 scores of the strips claimed, int64 [strips, words], and their histogram.
-
-    image: int8, flat; shape: (C, H, W).
-    """
+def _score_strips(counter, image, layout, numbers, batch, lows, squares, found, scores, bins):
+    """Joint l2 scores of the strips claimed, int64 [strips, words], and their histogram."""
     bins[:] = 0
-    flat = scores.reshape(-1)
+    flat, words = scores.reshape(-1), scores.shape[1]
     s = claim(counter)
     while s < scores.shape[0]:
-        _score_strip(image, shape[0], shape[1:], s, levels, offset, rows, columns, batch, lows, squares, flat)
-        _count_strip(flat, s * scores.shape[1], scores.shape[1], found, bins)
+        _score_strip(image, s, layout, numbers, batch, lows, squares, flat)
+        _count_strip(flat, s * words, words, found, bins)
         s = claim(counter)
