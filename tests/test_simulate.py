@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from wccsim.cli import main
+from wccsim.datapath.engine import PATHS, VARIABLE
 from wccsim.datapath.wcc_layer import WCCLayer
 from wccsim.default_maps import default_map_paths
 from wccsim.maps import load_map
@@ -32,6 +33,31 @@ def test_a_shipped_map_is_found_by_name_and_reported():
     for words in ("R3: out", "against the dense", "requantise_out", "inverse word", "R1 (M, s)"):
         assert words in out
     assert max(map(len, out.splitlines())) <= 100
+
+
+def test_explain_runs_the_kernels_for_outputs_alone_and_compares(monkeypatch):
+    """Which path ran and why; a difference between two paths would be said, not hidden."""
+    _, out, _ = simulate(MAP.stem, "--keep", "25%", "--explain")
+    kernels, outputs = (re.search(rf"^{name} +(\w+): ", out, re.M) for name in ("kernels", "outputs"))
+    assert kernels is not None and outputs is not None
+    assert kernels[1] == "plain"
+    assert outputs[1] in PATHS
+    assert "word for word" in out
+    monkeypatch.setenv(VARIABLE, "plain")
+    assert "word for word" not in simulate(MAP.stem, "--keep", "25%", "--explain")[1]
+    monkeypatch.delenv(VARIABLE)
+    run_layer = WCCLayer.run
+
+    def faulty(layer, x, **options):
+        result = run_layer(layer, x, **options)
+        if options.get("outputs_only"):
+            result.out.reshape(-1)[0] ^= 1
+        return result
+
+    monkeypatch.setattr(WCCLayer, "run", faulty)
+    code, _, err = simulate(MAP.stem, "--keep", "25%", "--explain")
+    assert code == 2
+    assert "differ in out: a fault of wccsim" in err
 
 
 def test_json_on_standard_output_is_json_alone_and_whole():

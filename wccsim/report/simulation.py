@@ -19,6 +19,7 @@ from wccsim.datapath.measure import StageError, against_dense, stage_errors
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.wcc_layer import WCCLayer
 from wccsim.datapath.widths import SignalWidth, widths
+from wccsim.errors import WccsimError
 from wccsim.files import write_text
 from wccsim.maps import ACTIVATIONS, FeatureMap
 from wccsim.report.terminal import Align, terminal_table
@@ -28,6 +29,11 @@ errors   integer against float64 on the same kept positions, in real units. boun
          greatest error (docs/datapath.md, "Error bound"). at clamp: words at an end of their range.
 dense    against the ordinary convolution of the dequantised map and weights, all coefficients kept.
 actions  counted while running (docs/actions.md). Bits are over all memories of the stage.
+"""
+
+OUTPUTS_ALONE = """\
+         These run where no inner arrays are wanted (`outputs_only`). They ran on this map too: the
+         same energy, flags and output, word for word.
 """
 
 
@@ -78,10 +84,26 @@ def text(run: Simulation, *, widths: bool, explain: bool) -> str:
     if widths:
         parts += ["\n", _width_table(run)]
     if explain:
-        reasons = run.result.path_reason.replace("; ", "\n         ")
-        kernels = f"kernels  {run.result.path}: {reasons}\n"
-        parts += ["\n", EXPLANATION, kernels, _multipliers(run)]
+        parts += ["\n", EXPLANATION, _kernels(run), _multipliers(run)]
     return "".join(parts)
+
+
+def _kernels(run: Simulation) -> str:
+    """Which kernels ran and why; and those that run where only outputs are wanted, held against them."""
+
+    def lines(title: str, result: LayerResult) -> str:
+        reasons = f"{result.path}: {result.path_reason}".split("; ")
+        return f"{title:9}" + "\n         ".join(reasons) + "\n"
+
+    fast = run.layer.run(run.feature_map.x, outputs_only=True)
+    for name in ("energy", "kept", "out"):
+        if not np.array_equal(getattr(fast, name), getattr(run.result, name)):
+            raise WccsimError(
+                f"the kernels {fast.path} and {run.result.path} differ in {name}: "
+                "a fault of wccsim, please report it"
+            )
+    checked = "" if fast.path == run.result.path else OUTPUTS_ALONE
+    return lines("kernels", run.result) + lines("outputs", fast) + checked
 
 
 def report(run: Simulation) -> dict[str, Any]:
