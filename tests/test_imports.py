@@ -80,7 +80,7 @@ compare.catalog
 compare.network compare.run compare.switches
 # Verilog
 rtl.export rtl.fault_driver rtl.fault_list rtl.process rtl.sets rtl.widths
-rtl.cosim rtl.fault_cases rtl.layers rtl.smt rtl.synth
+rtl.cosim rtl.fast_fault_list rtl.fault_cases rtl.layers rtl.smt rtl.synth
 rtl.faults rtl.netlist rtl.prove
 # checks
 validate

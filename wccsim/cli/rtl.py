@@ -177,7 +177,7 @@ def _folders(names: tuple[str, ...], work: Path) -> list[Path]:
 @click.argument("names", nargs=-1, metavar="[NAMES]...")
 @click.option("--where", type=click.Choice(("verilog", "python", "both")), default="both", show_default=True)
 def faults(names: tuple[str, ...], where: str) -> None:
-    """Seed named faults into the Verilog and the Python stages; say which are caught.
+    """Seed named faults into the Verilog, the Python stages and the portable kernels; say which are caught.
 
     All faults where no NAMES are given.
 

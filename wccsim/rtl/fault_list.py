@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`edits` replace text in `file`, where each must stand exactly once. cases: which layers to try."""
+    """`edits` replace text in `file`, where each must stand exactly once. cases: which layers to try.
+
+    path: the set of kernels that runs a Python fault, interpreted; of no meaning for a Verilog file.
+    """
 
     name: str
     file: str
     edits: tuple[tuple[str, str], ...]
     cases: tuple[str, ...] = ("random", "ties", "padding", "odd-lanes", "level-shift")
+    path: str = "plain"
 
 
 def _one(name: str, file: str, old: str, new: str, *cases: str) -> Fault:

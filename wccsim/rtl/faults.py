@@ -1,7 +1,8 @@
 """Do the checks bite? Every named fault is seeded, alone, and must be seen.
 
-Verilog faults run on Icarus against exported sets; Python faults run the plain stages, interpreted, in a copy
-of the package in a child process. Nothing of the package itself is ever changed.
+Verilog faults run on Icarus against exported sets; Python faults run the plain stages or the portable
+kernels, interpreted, in a copy of the package in a child process. Nothing of the package itself is ever
+changed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from wccsim.errors import WccsimError
 from wccsim.rtl.cosim import simulate
 from wccsim.rtl.export import write_set
+from wccsim.rtl.fast_fault_list import PORTABLE
 from wccsim.rtl.fault_cases import case_of
 from wccsim.rtl.fault_list import PYTHON, VERILOG, Fault
 from wccsim.rtl.process import RTL, build_folder, need, rtl_sources, stop_group
@@ -47,7 +49,7 @@ class Outcome:
 
 def run_faults(names: Sequence[str] = (), where: str = "both") -> Iterator[Outcome]:
     """Seed the faults of these names, all where none is given. where: verilog, python or both."""
-    lists = {"verilog": VERILOG, "python": PYTHON}
+    lists = {"verilog": VERILOG, "python": (*PYTHON, *PORTABLE)}
     chosen = {kind: faults for kind, faults in lists.items() if where in (kind, "both")}
     known = {fault.name for faults in chosen.values() for fault in faults}
     unknown = [name for name in names if name not in known]
@@ -119,7 +121,7 @@ def _python_faults(faults: Sequence[Fault]) -> Iterator[Outcome]:
         for fault in faults:
             seeded(fault, (PACKAGE / fault.file).read_text(encoding="utf-8"))
         (work / "faults.json").write_text(json.dumps([asdict(fault) for fault in faults]), encoding="utf-8")
-        environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(work)}
+        environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "WCCSIM_THREADS": "1", "PYTHONPATH": str(work)}
         command = [sys.executable, "-m", "wccsim.rtl.fault_driver", str(work)]
         process = subprocess.Popen(
             command, cwd=work, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
