@@ -14,7 +14,7 @@ from wccsim.bench.inputs import Job, job
 from wccsim.bench.peers import ONNXRUNTIME, PYTORCH, available
 from wccsim.bench.timing import Times, interleaved
 from wccsim.datapath.engine import PATHS, choose
-from wccsim.datapath.fused import Workspace
+from wccsim.datapath.fused import Workspace, aligned
 from wccsim.parameters import WccParameters
 
 # input channels, output channels, height, width
@@ -76,9 +76,9 @@ def path_call(one: Job, name: str, workspace: Workspace) -> Callable[[], object]
 
 
 def new_output(one: Job) -> Any:
-    """An output array for the job."""
+    """An output array for the job, as `run_plan` makes it."""
     p = one.plan
-    return np.empty((p.out_channels, p.height, p.width), np.uint8 if p.parameters.out_unsigned else np.int8)
+    return aligned(np.uint8 if p.parameters.out_unsigned else np.int8, (p.out_channels, p.height, p.width))
 
 
 def measure(

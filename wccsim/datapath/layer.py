@@ -17,7 +17,7 @@ from wccsim.arith import IntFormat
 from wccsim.datapath import bitmap
 from wccsim.datapath.count import run_actions
 from wccsim.datapath.engine import choose
-from wccsim.datapath.fused import Workspace
+from wccsim.datapath.fused import Workspace, aligned
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan, make_plan
 from wccsim.errors import WccsimError
@@ -242,7 +242,7 @@ def _target(
     one = (plan.out_channels, plan.height, plan.width)
     shape = (len(images), *one)
     if out is None:
-        return np.empty(shape, dtype)
+        return aligned(dtype, shape)
     wanted = shape if batched else one
     usable = isinstance(out, np.ndarray) and out.flags.c_contiguous and out.flags.writeable
     if not usable or out.dtype != dtype or out.shape != wanted:
