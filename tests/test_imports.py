@@ -63,7 +63,7 @@ cost.options cost.record cost.source cost.tiling_vector cost.views explore.clust
   explore.distortion explore.grid
 cost.latency cost.parameters_of cost.points cost.selection
 cost.pricing cost.surroundings
-cost.compute_vector cost.dense
+cost.compute_vector cost.dense cost.wcc_plan
 cost.stages_vector cost.wcc
 cost.network cost.vector
 cost.roofline cost.run explore.price

@@ -14,7 +14,8 @@ from wccsim.cost.parameters_of import parameters_of
 from wccsim.cost.pricing import Prices
 from wccsim.cost.record import DramBits
 from wccsim.cost.source import Source
-from wccsim.cost.wcc import Plan, _best_plan, wcc_layer_cost
+from wccsim.cost.wcc import wcc_layer_cost
+from wccsim.cost.wcc_plan import Plan, best_plan
 from wccsim.errors import WccsimError
 from wccsim.hardware.accelerator_yaml import load_accelerator
 from wccsim.hardware.energy_yaml import load_energy
@@ -59,7 +60,7 @@ def walked(layer: Layer, source: Source, machine: Accelerator, plan: Plan, optio
 
 
 def assert_equal_to_the_walk(layer, source, machine, options) -> Plan:
-    plan = _best_plan(layer, source, machine, options)
+    plan = best_plan(layer, source, machine, options)
     dram, runs = walked(layer, source, machine, plan, options)
     cost = wcc_layer_cost(layer, source, machine, Prices(LPDDR4), options)
     assert {field.name: getattr(cost.dram, field.name) for field in fields(DramBits)} == {
