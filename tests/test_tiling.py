@@ -175,3 +175,17 @@ def test_halo_rows_by_hand():
     tiling = Tiling(2, 1, 1, "mnk")
     assert dram_traffic(nest, tiling, "refetch").in_read_bits == 14
     assert dram_traffic(nest, tiling, "keep").in_read_bits == 8
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(1, 30), st.integers(1, 9), st.integers(1, 9), st.integers(20, 4000),
+    st.none() | st.builds(InSweep, st.integers(0, 500), st.integers(0, 500), st.integers(0, 500)),
+)  # fmt: skip
+def test_the_search_that_stops_early_finds_what_the_whole_search_finds(rows, channels, outputs, bits, sweep):
+    nest = Nest(rows, rows, channels, outputs, 8, 8, 16, 32, in_sweep_bits=sweep)
+    capacity = Capacity((bits,), (("in", "weight", "out"),))
+    every = [(tiling, dram_traffic(nest, tiling)) for tiling in tilings(nest, capacity)]
+    ranked = min(every, key=lambda one: (one[1].total_bits, one[1].in_passes, one[1].weight_read_bits),
+                 default=None)  # fmt: skip
+    assert best_tiling(nest, capacity) == ranked

@@ -235,12 +235,24 @@ def best_tiling(nest: Nest, capacity: Capacity, halo: Halo = "refetch") -> tuple
     Of equals, the one with the fewest passes over the input, then the fewest weights read.
     """
     swept = {} if nest.pointwise else {rows: swept_rows(nest, rows, halo) for rows in row_splits(nest.rows)}
+    least = _least_rank(nest) if nest.pointwise else None
     best: tuple[Tiling, DramTraffic] | None = None
     for tiling in tilings(nest, capacity, halo):
         traffic = _traffic(nest, tiling, swept.get(tiling.rows, nest.rows))
         if best is None or _rank(traffic) < _rank(best[1]):
             best = tiling, traffic
+            if _rank(traffic) == least:
+                break  # the first of equals is taken, and nothing is less
     return best
+
+
+def _least_rank(nest: Nest) -> tuple[int, int, int]:
+    """The rank of a 1x1 layer that moves everything once."""
+    once = nest.groups * nest.rows * nest.in_channels * nest.in_row_bits
+    sweep = nest.in_sweep_bits or InSweep(once, once)
+    weights = nest.groups * nest.in_channels * nest.out_channels * nest.pair_bits
+    out = nest.groups * nest.rows * nest.out_channels * nest.out_row_bits
+    return sweep.first + weights + out, 1, weights
 
 
 def _rank(traffic: DramTraffic) -> tuple[int, int, int]:
