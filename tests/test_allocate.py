@@ -92,6 +92,21 @@ def test_allocation_beats_one_setting_for_all_within_the_budget(objective, optio
         allocate(one, WIDE_GRID, objective, budget / 1e6)
 
 
+def test_each_layers_cost_is_its_own():
+    """Not that of the layers which read its map, though the search weighs them with it."""
+    one = job(CostOptions(compress="producer"))
+    for objective in ("bops", "cycles"):
+        found = allocate(one, WIDE_GRID, objective, 1e30)
+        wanted = {layer.name: c.setting for layer, c in zip(found.layers, found.best.choices, strict=True)}
+        network = mixed(NETWORK, wanted)
+        bops = {c.layer.name: c.bops for c in count(network).counts}
+        cost = network_cost(network, MACHINE, TABLE, one.options)
+        cycles = {c.layer.name: c.latency.total for c in cost.layers}
+        own = {"bops": bops, "cycles": cycles}[objective]
+        for layer, choice in zip(found.layers, found.best.choices, strict=True):
+            assert choice.cost == own[layer.name]
+
+
 @pytest.mark.parametrize("options", TOGETHER.values(), ids=TOGETHER)
 @pytest.mark.parametrize("objective", ["cycles", "traffic"])
 def test_choices_add_up_to_the_network_under_one_setting(objective, options):

@@ -58,7 +58,7 @@ def choices_of(job: Job, grid: Grid, objective: str) -> Choices:
         for width, some in by_width.items()
     ]
     layers = tuple(layer for layer in job.network.layers if layer.compressible and layer.counted)
-    owners = _owners(job.network)
+    owners = _owners(job.network, alone=objective == "bops")
     priced = [_priced(part, owners, OBJECTIVES[objective]) for part in parts]
     table = {s: choice for part, rows in zip(parts, priced, strict=True)
              for s, choice in zip(part.settings, rows, strict=True)}  # fmt: skip
@@ -83,10 +83,15 @@ def _widened(network: Network, act_bits: int, weight_bits: int) -> Network:
     )
 
 
-def _owners(network: Network) -> dict[str, str]:
+def _owners(network: Network, alone: bool) -> dict[str, str]:
     """For each layer the one whose choice pays for it: itself, the owner of a map it reads, or of a
-    reader of its own map; "" where there is none."""
+    reader of its own map; "" where there is none. `alone`: no choice pays for another layer, since
+    no layer's price depends on its neighbours."""
     owners: dict[str, str] = {}
+    if alone:
+        return {
+            layer.name: layer.name if layer.compressible and layer.counted else "" for layer in network.layers
+        }
     sources = sources_of(network.layers)
     for layer in network.layers:
         behind = [owner for maker in sources[layer.name] if (owner := owners[maker])]
