@@ -16,6 +16,11 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+from wccsim.compare.parallel import one_thread_each
+
+# ruff: noqa: E402
+one_thread_each()  # as the command does, before NumPy is loaded
+
 import numpy as np
 
 from wccsim.compare.catalog import DEFAULT, METHODS

@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from test_compare_parts import natural_map
 
+from wccsim.compare.parallel import finished
+from wccsim.errors import WccsimError
+
 posix = pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX")
 CODECS = "uniform,wcc,wcc+rice,rice,deflate"
 # The command with a small part in place of the default one: the same code, in seconds.
@@ -113,3 +116,19 @@ def test_an_interrupted_run_ends_at_once_and_resumes(
 
     subprocess.run(command, check=True, capture_output=True)
     assert written(folder) == straight(kind) and not waiting.exists()
+
+
+def dies_on_three(number: int) -> int:
+    if number == 3:
+        os._exit(1)
+    return number * number
+
+
+def test_results_come_with_their_items_on_any_number_of_processes() -> None:
+    for jobs in (1, 2):
+        assert sorted(finished(abs, range(-4, 1), jobs)) == [(n, -n) for n in range(-4, 1)]
+
+
+def test_a_process_that_dies_is_one_line_and_not_a_traceback() -> None:
+    with pytest.raises(WccsimError, match="ended without a result"):
+        list(finished(dies_on_three, range(5), 2))

@@ -85,7 +85,8 @@ rtl.faults rtl.netlist rtl.prove
 # checks
 validate
 # reports
-report.check report.conclusions report.panels report.plots report.terminal report.weight_conclusions
+report.check report.conclusions report.missed report.panels report.plots report.terminal
+  report.weight_conclusions
 report.html report.simulation report.tables
 report.comparison report.costs report.counts report.differences report.explored report.page
   report.paper report.network_table report.weight_column

@@ -68,7 +68,8 @@ class Wavelet(Method):
         if not (self.choose_levels or self.choose_width or self.choose_detail or self.choose_words):
             return [self.base]
         sample = sample_study(study)
-        trial = _Trial(sample, target_bits * sample.x.size / study.x.size, sample is study)
+        spare = self.or_uniform and study.x.shape[0] > 1
+        trial = _Trial(sample, target_bits * sample.x.size / study.x.size, sample is study, spare)
         if self.choose_words:
             rice = self._improved(replace(self.base, words="rice"), trial)
         if not self.choose_words or trial.best([rice, replace(rice, words="fixed"), self.base]) != rice:
@@ -113,10 +114,11 @@ class Wavelet(Method):
 class _Trial:
     """Settings tried at one rate on one map, each once."""
 
-    __slots__ = ("_stop", "_study", "_tried", "_wanted")
+    __slots__ = ("_spare", "_stop", "_study", "_tried", "_wanted")
 
-    def __init__(self, study: Study, wanted: float, whole: bool) -> None:
+    def __init__(self, study: Study, wanted: float, whole: bool, spare: bool) -> None:
         self._study, self._wanted, self._stop = study, wanted, STOP if whole else SAMPLE_STOP
+        self._spare = spare
         self._tried: dict[WccSetting, float] = {}
 
     def best(self, settings: Iterable[WccSetting]) -> WccSetting:
@@ -130,8 +132,8 @@ class _Trial:
     def _key(self, setting: WccSetting) -> tuple[float, int, int, int]:
         if setting not in self._tried:
             self._tried[setting] = self._study.once(
-                ("expected", setting, self._wanted, self._stop),
-                lambda: WccKnob(setting, self._study, self._stop).expected_error(self._wanted),
+                ("expected", setting, self._wanted, self._stop, self._spare),
+                lambda: WccKnob(setting, self._study, self._stop).expected_error(self._wanted, self._spare),
             )
         return self._tried[setting], setting.levels, setting.bits, setting.detail_bits
 

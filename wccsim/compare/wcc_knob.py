@@ -118,10 +118,11 @@ class WccKnob(Knob):
         first, second = parts(x, settled)
         return self._squared_error(first, settled.knob) + self._squared_error(second, settled.other)
 
-    def expected_error(self, target_bits: float) -> float:
+    def expected_error(self, target_bits: float, spare: bool) -> float:
         """Squared error at exactly `target_bits`, on a straight line between the settings on both sides.
 
-        Where no setting comes near, many times itself: what to compare settings by, not a measurement.
+        Bits left over with every position kept go, where `spare` bits can be spent, to channels without
+        error. Where no setting comes near, many times itself. What to compare settings by, no measurement.
         """
         x = self._study.x
         bits = self.sizes(x)
@@ -134,6 +135,9 @@ class WccKnob(Knob):
             other = sides[0]
             share = (target_bits - found.bits) / (bits(other) - found.bits)
             return error + share * (self._squared_error(x, other) - error)
+        if spare and found.over is None:
+            left = HEADER_BITS + 8 * x.nbytes - found.bits
+            return error * max(0.0, 1 - (target_bits - found.bits) / max(1, left))
         off = max(0.0, abs(found.bits - target_bits) / target_bits - TOLERANCE)
         return error * (1 + _MISSED * off)
 

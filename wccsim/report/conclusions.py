@@ -43,11 +43,6 @@ def conclusions(rows: Sequence[Row], codec: str = "wcc") -> list[str]:
     if {"wcc-combined", codec, "uniform"} <= present and codec != "wcc-combined":
         said += [_against(rows, "wcc-combined", "uniform"), _against(rows, "wcc-combined", codec)]
     said += _best(rows)
-    missed = sum(row.status == NEAREST for row in rows)
-    said.append(
-        f"{missed} of {len(rows)} rows did not reach their rate within 1 %; they are left out of every "
-        "sentence and figure, and the CSV shows the nearest setting."
-    )
     said.append("Everything here is post-training: no network was fine-tuned for any codec.")
     return said
 
@@ -227,14 +222,17 @@ def _against(rows: Sequence[Row], codec: str, against: str) -> str:
     parts, worst = [], (math.inf, "", 0.0)
     for target in targets_of(rows):
         ahead, behind, of = ahead_count(rows, codec, against, target)
-        if of:
-            parts.append(
-                f"ahead {ahead}, equal {of - ahead - behind}, behind {behind} of {of} at {target:g} bits"
-            )
+        gaps = []
         for first in maps_of(rows):
             ours, theirs = rows_of(rows, first.map, codec), rows_of(rows, first.map, against)
             if target in ours and target in theirs:
-                worst = min(worst, (difference(ours[target], theirs[target]), first.map, target))
+                gaps.append(difference(ours[target], theirs[target]))
+                worst = min(worst, (gaps[-1], first.map, target))
+        finite = [gap for gap in gaps if math.isfinite(gap)]
+        mean = f" (mean {math.fsum(finite) / len(finite):+.1f} dB)" if finite else ""
+        if of:
+            counts = f"ahead {ahead}, equal {of - ahead - behind}, behind {behind} of {of}"
+            parts.append(f"{counts} at {target:g} bits{mean}")
     end = f" Its worst case is {worst[0]:+.2f} dB, on {worst[1]} at {worst[2]:g} bits." if parts else ""
     return f"{codec} against {against}: {'; '.join(parts) or 'no rate in common'}.{end}"
 

@@ -16,6 +16,7 @@ from wccsim.compare.summary import crossover, maps_of, natural_sizes, rows_of
 from wccsim.compare.switches import SwitchRow, switch_rows
 from wccsim.files import write_text
 from wccsim.report.conclusions import conclusions, targets_of
+from wccsim.report.missed import missed_sentence
 from wccsim.report.panels import PanelRow, panel_rows, panels_of
 from wccsim.report.plots import figure_bytes, improvements, picture, rate_distortion
 
@@ -47,7 +48,7 @@ def comparison_page(
     """
     sections = [f"<p>{escape(preface)}</p>"] if preface else []
     sections += [
-        section("What the numbers say", bullets(conclusions(contest_of(rows)))),
+        section("What the numbers say", bullets([*conclusions(contest_of(rows)), missed_sentence(rows)])),
         section(
             "Rate and distortion",
             figure(lambda path: rate_distortion(contest_of(rows), path), ".svg", _RD_CAPTION),
