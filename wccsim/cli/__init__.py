@@ -73,10 +73,10 @@ class LazyGroup(click.Group):
         kwargs["standalone_mode"] = False
         try:
             sys.exit(super().main(*args, **kwargs) or 0)
-        except click.exceptions.NoArgsIsHelpError as usage:
-            click.echo(usage.format_message())
-            sys.exit(0)
         except click.ClickException as problem:
+            if type(problem).__name__ == "NoArgsIsHelpError":  # since click 8.2; before, help is no exception
+                click.echo(problem.format_message())
+                sys.exit(0)
             context = getattr(problem, "ctx", None)
             where = f"{context.command_path}: " if context else "wccsim: "
             click.echo(f"{where}{problem.format_message()}", err=True)
