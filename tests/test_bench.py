@@ -2,23 +2,45 @@
 
 import builtins
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wccsim.bench import peers, stack
+from wccsim.bench.bandwidth import Bandwidth, measure_bandwidth
 from wccsim.bench.inputs import calibrate, job, natural_map
-from wccsim.bench.limits import Peaks, limits, roofline_plot
+from wccsim.bench.layers import Measured as MeasuredLayer
+from wccsim.bench.limits import (
+    EXCESS,
+    TOLD,
+    Measured,
+    account,
+    best_measured,
+    limit_of,
+    measure,
+    peak_rates,
+    reason,
+)
+from wccsim.bench.limits_text import limits_text
 from wccsim.bench.memory import peak_of
-from wccsim.bench.stages import StageCost, stage_costs
-from wccsim.bench.timing import geometric_mean, interleaved
+from wccsim.bench.probes import Far, Move, Part, Probe
+from wccsim.bench.roofline import roofline_plot
+from wccsim.bench.stack_text import stack_text
+from wccsim.bench.stages import MEASURED, StageCost, path_of, probes
+from wccsim.bench.text import summary_lines
+from wccsim.bench.timing import Times, geometric_mean, interleaved
+from wccsim.bench.weights import common_order, matrices_in, read_weights
 from wccsim.cli import main
+from wccsim.datapath import plain
 from wccsim.datapath.engine import PATHS, choose
+from wccsim.datapath.wcc_layer import WCCLayer
 from wccsim.errors import WccsimError
 from wccsim.parameters import WccParameters
 
-LOOPS = ("butterflies", "squares", "requantised", "gathered", "expanded", "pixels", "MACs")
 SMALL = WccParameters(bias=True)
 
 
@@ -90,25 +112,187 @@ def test_a_missing_peer_is_named(monkeypatch):
     assert all("not run" in line for line in missing)
 
 
-def test_stages_cover_the_layer_and_the_limits_divide_it(tmp_path):
-    costs = stage_costs(small_job(), repeats=1)
-    macs = next(cost for cost in costs if cost.kind == "MACs")
-    assert macs.ops == 12 * 8 * (40 * 48 // 4)
-    rates = dict.fromkeys(LOOPS, 1e9)
-    found = limits(costs, Peaks(1e9, 1e9, rates), channels=12)
-    assert [limit.stage for limit in found] == costs
-    assert math.isclose(found[3].compute_s, macs.ops / 1e9 * (1 + 1 / 12))
-    picture = tmp_path / "roofline.png"
-    roofline_plot([("small", limit) for limit in found], Peaks(1e9, 1e9, rates), picture)
-    assert picture.read_bytes().startswith(b"\x89PNG")
+def covered(path, shape=(12, 40, 48), outputs=8, **fields):
+    """A small layer that the path runs; skipped, with the reason, where this machine has no such path."""
+    one = job("small", shape, outputs, WccParameters(bias=True, **fields), seed=1)
+    choice = choose(one.plan, False, path)
+    if choice.name != path:
+        pytest.skip(choice.reason)
+    return one
+
+
+@pytest.mark.parametrize("path", MEASURED)
+@pytest.mark.parametrize("shape", [(12, 40, 48), (33, 41, 83)])
+def test_operations_and_bytes_of_a_stage_are_those_of_the_plan(path, shape):
+    one = covered(path, shape, 21)
+    found = {probe.name: probe for probe in probes(one, path, 1)}
+    plan, n = one.plan, one.plan.positions
+    c, o, k, pixels = plan.channels, plan.out_channels, plan.kept, plan.height * plan.width
+    assert n == -(-shape[1] // 8) * -(-shape[2] // 8) * 64
+    score, gather = found["Haar + score"], found["Haar + gather + R1"]
+    product, inverse = found["MAC + R2"], found["zero-fill + inverse + R3"]
+    assert (score.ops, score.kind, score.bytes) == (c * n, "squares", c * pixels + 8 * n)
+    assert (gather.ops, gather.moves[0].bytes) == (c * n, c * pixels)
+    assert (product.ops, product.kind) == (c * o * k, "MACs")
+    assert (inverse.ops, inverse.moves[1].bytes) == (o * n, o * pixels)
+    rest = [probe.bytes for name, probe in found.items() if "selection" in name or "marks" in name]
+    assert sum(rest) == (16 + 9) * n  # scores read for the threshold and for the marks, marks written
+    # q is one byte in the vector path and two in the portable one, whole blocks of four and two channels
+    word, block = (2, 2) if path == "portable" else (1, 4)
+    assert gather.moves[1].bytes >= word * -(-c // block) * block * k
+    assert gather.moves[1].bytes % (word * -(-c // block) * block * 32) == 0
+    assert product.moves[0].writes is False and product.moves[1].writes is True
+    assert product.moves[1].bytes >= (2 if path == "portable" else 4) * o * k
+
+
+@pytest.mark.parametrize("path", MEASURED)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_stages_compute_what_the_layer_computes(path, threads):
+    from wccsim.datapath.workers import processors
+
+    if threads > processors():
+        pytest.skip("one processor only")
+    one = covered(path, (13, 43, 83), 40)
+    out = np.empty((40, 43, 83), np.int8)
+    wanted = plain.run(one.plan, one.x, out, False)
+    if path == "portable":
+        from wccsim.bench import portable_stages
+
+        b = portable_stages.bench_of(one, threads)
+    else:
+        from importlib import import_module
+
+        from wccsim.bench import vector_stages
+
+        b = vector_stages.bench_of(one, import_module(PATHS[path]).KERNELS, threads)
+    assert np.array_equal(b.energy, wanted.energy)
+    assert np.array_equal(b.kept.astype(bool), wanted.kept)
+    counts = b.counts if path == "portable" else b.counts[:, 0]
+    assert counts.sum() == one.plan.kept
+    before = b.room.scores.copy()
+    b.room.scores[:] = 0
+    score, histogram = next((p, p.parts[1]) for p in probes_of(b) if p.name == "Haar + score")
+    score.run(2)
+    assert np.array_equal(b.room.scores, before)
+    for bins in b.room.scratch["bins"]:
+        bins[:] = 0
+    histogram.call(3)
+    assert sum(int(bins.sum()) for bins in b.room.scratch["bins"]) == 3 * one.plan.positions
+
+
+def probes_of(b):
+    """The probes of a bench already laid out."""
+    from wccsim.bench import portable_stages, vector_stages
+
+    module = portable_stages if isinstance(b, portable_stages.Bench) else vector_stages
+    return [module._score(b)]
+
+
+@pytest.mark.parametrize("path", MEASURED)
+def test_every_call_of_a_probe_runs(path):
+    for probe in probes(covered(path), path, 1):
+        calls = [probe.run, probe.kernel, *(part.call for part in probe.parts)]
+        for call in calls if probe.far is None else [*calls, probe.far.far, probe.far.near]:
+            call(1)
+
+
+def test_a_stage_that_no_fast_path_runs_is_refused():
+    one = job("deep", (4, 64, 64), 4, WccParameters(bias=True, levels=5), seed=1)
+    with pytest.raises(WccsimError, match="coefficients have 18 bits"):
+        path_of(one)
+    with pytest.raises(WccsimError, match="coefficients have 18 bits"):
+        probes(one, "portable", 1)
+
+
+def made(path="portable", **fields):
+    """One measured stage of 10**6 operations that took a second, as a test wants it."""
+
+    def call(times):
+        return None
+
+    values = {"seconds": 1.0, "kernel": 0.5, "far": 0.0, "parts": (), "moves": (Move(100, 100),)} | fields
+    parts = tuple(Part(text, call, inside) for text, _, inside in values["parts"])
+    far = Far("what is far", call, call) if values["far"] else None
+    probe = Probe("stage", "things", 10**6, values["moves"], call, call, "its shape", far, parts)
+    stage = StageCost("stage", values["seconds"], 10**6, "things", values["moves"])
+    taken = tuple(zip(parts, (seconds for _, seconds, _ in values["parts"]), strict=True))
+    return Measured("layer", path, probe, stage, values["kernel"], values["far"], taken)
+
+
+FLAT = Bandwidth({1 << 20: 1e9}, {1 << 20: 1e9})
+
+
+def test_the_peak_is_the_best_rate_of_a_path_and_stage():
+    rates = peak_rates([made(kernel=0.5), made(kernel=0.2), made("vector", kernel=0.1)])
+    assert rates == {("portable", "stage"): 5e6, ("vector", "stage"): 1e7}
+    assert limit_of(made(kernel=0.5), rates, FLAT).compute_s == 0.2
 
 
 def test_a_bound_is_the_greater_of_memory_and_compute():
-    costs = stage_costs(small_job(), repeats=1)
-    slow_memory = Peaks(1.0, 1.0, dict.fromkeys(LOOPS, 1e12))
-    found = limits(costs, slow_memory, channels=12)
-    assert {limit.bound for limit in found} == {"memory"}
-    assert all(isinstance(limit.stage, StageCost) for limit in found)
+    one = made(kernel=0.25, moves=(Move(10**9 // 2, 100),))
+    rates = peak_rates([one])
+    near, far = limit_of(one, rates, FLAT), limit_of(one, rates, Bandwidth({1: 1e8}, {1: 1e8}))
+    assert (near.bound, near.memory_s, near.share) == ("memory", 0.5, 2.0)
+    assert (far.bound, far.memory_s, far.share) == ("memory", 5.0, 0.2)
+    assert limit_of(made(kernel=0.25), rates, FLAT).bound == "compute"
+
+
+def test_a_move_takes_the_rate_of_the_least_area_that_holds_it():
+    bandwidth = Bandwidth({10: 4.0, 100: 2.0}, {10: 1.0, 100: 0.5})
+    assert bandwidth.seconds((Move(8, 10),)) == 2.0
+    assert bandwidth.seconds((Move(8, 11),)) == bandwidth.seconds((Move(8, 10**6),)) == 4.0
+    assert bandwidth.seconds((Move(8, 5), Move(8, 5, writes=True))) == 10.0
+
+
+def test_bandwidth_is_measured_for_every_area():
+    found = measure_bandwidth(1, areas=(1 << 12, 1 << 16), rounds=1)
+    assert list(found.read) == list(found.write) == [1 << 12, 1 << 16]
+    assert all(rate > 0 for rates in (found.read, found.write) for rate in rates.values())
+
+
+def test_the_account_of_a_stage_adds_up():
+    parts = (("flush", 0.2, False), ("inside", 0.1, True))
+    one = made(kernel=0.5, far=0.15, parts=parts)
+    limit = limit_of(one, {("portable", "stage"): 4e6}, FLAT)
+    found = dict(account(limit))
+    assert found == pytest.approx(
+        {
+            "flush": 0.2,
+            "the loss to its shape": 0.15,
+            "what is far": 0.15,
+            "inside": 0.1,
+            "what no part measured alone explains": 0.15,
+        }
+    )
+    assert sum(found.values()) + limit.compute_s / limit.stage.seconds == pytest.approx(1)
+
+
+def test_a_stage_far_from_its_bound_is_explained_by_its_parts_the_greatest_first():
+    rates = {("portable", "stage"): 2e6}
+    parts = (("flush", 0.1, False), ("histogram", 0.3, False), ("small", TOLD / 2, False))
+    text = reason(limit_of(made(parts=parts), rates, FLAT))
+    assert text.startswith(
+        "layer, stage, 2.00 times its compute bound: of its time 30% histogram; 10% flush;"
+    )
+    assert "small" not in text and "\n" not in text
+    assert text.endswith("50% the things themselves at the kernel's best rate.")
+    assert reason(limit_of(made(seconds=0.5 * EXCESS), rates, FLAT)) is None
+
+
+def test_limits_of_a_layer_as_table_and_plot(tmp_path):
+    one = small_job()
+    found = measure(one, path_of(one), 1, 1)
+    best = best_measured(found, SMALL, 1, 1)
+    rates = peak_rates(found + best)
+    rows = [limit_of(stage, rates, FLAT) for stage in found]
+    assert all(row.compute_s <= row.measured.kernel_s * (1 + 1e-12) for row in rows)
+    text = limits_text(rows, rates, FLAT, 1)
+    assert all(row.stage.name in text for row in rows)
+    assert max(map(len, text.partition("stages take more")[0].splitlines()[:-1])) <= 100
+    picture = tmp_path / "roofline.png"
+    roofline_plot([*rows, limit_of(made(), rates | {("portable", "stage"): 1e6}, FLAT)],
+                  rates | {("portable", "stage"): 1e6}, FLAT, picture)  # fmt: skip
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_peak_memory_is_at_least_input_and_output():
@@ -120,21 +304,159 @@ def test_peak_memory_is_at_least_input_and_output():
     assert 0.9 * payload < peak < 3 * (payload + 32 * one.plan.kept)
 
 
-def test_stack_runs_every_pointwise_layer():
+def network():
     from wccsim.network.catalog import load_network
 
-    network = load_network("mobilenetv2", input_size=(32, 32))
-    layers = stack.pointwise_layers(network)
+    return load_network("mobilenetv2", input_size=(32, 32))
+
+
+def test_stack_runs_every_pointwise_layer():
+    layers = stack.pointwise_layers(network())
     assert layers and all(layer.kernel == (1, 1) for layer in layers)
     outputs, channels = layers[0].out_shape.channels, layers[0].in_shape.channels
     weights = {layers[0].name: np.ones((outputs, channels), np.int8)}
-    rows, count, _ = stack.run_stack(network, SMALL, 1, 1, weights, stages=False)
-    first = next(rows)
+    rows, count, _ = stack.run_stack(network(), SMALL, 1, 1, weights)
+    first, second = next(rows), next(rows)
     assert count == len(layers)
     assert (first.job.plan.weights == 1).all()
+    assert (first.given, second.given) == (True, False)
     assert first.path in PATHS
+    shares = stack.stage_shares([first, second])
+    assert shares[0][0] == "Haar + score"
+    assert math.isclose(sum(share for _, _, share in shares), 1)
+    assert sum(seconds for _, seconds, _ in shares) == pytest.approx(
+        sum(cost.seconds for row in (first, second) for cost in row.stages)
+    )
+    text = stack_text("title", [first, second], ["weights: a file"], [], 1)
+    assert "1 of 2 layers run on given weights" in text and "weights: a file" in text
     with pytest.raises(WccsimError, match="no 1x1 convolution called 'nowhere'"):
-        stack.run_stack(network, SMALL, 1, 1, {"nowhere": weights[layers[0].name]})
+        stack.run_stack(network(), SMALL, 1, 1, {"nowhere": weights[layers[0].name]})
+
+
+def test_no_stages_no_shares():
+    assert stack.stage_shares([]) == []
+
+
+@given(st.lists(st.integers(0, 3), max_size=7), st.lists(st.integers(0, 3), max_size=7))
+@settings(deadline=None, max_examples=60)
+def test_common_order_is_a_longest_common_subsequence(left, right):
+    pairs = common_order(left, right)
+    assert all(left[i] == right[j] for i, j in pairs)
+    assert all(a < c and b < d for (a, b), (c, d) in pairwise(pairs))
+
+    def within(part, whole):
+        rest = iter(whole)
+        return all(item in rest for item in part)
+
+    subsets = ([x for i, x in enumerate(left) if mask >> i & 1] for mask in range(1 << len(left)))
+    assert len(pairs) == max(len(subset) for subset in subsets if within(subset, right))
+
+
+def random_weights(layer, seed):
+    outputs, channels = layer.out_shape.channels, layer.in_shape.channels
+    return np.random.default_rng(seed).integers(-127, 128, (outputs, channels)).astype(np.int8)
+
+
+def test_weights_go_to_layers_by_name_and_by_shape_in_order(tmp_path):
+    layers = stack.pointwise_layers(network())
+    own = [random_weights(layer, seed) for seed, layer in enumerate(layers)]
+    path = tmp_path / "all.npz"
+    # A depthwise kernel and a bias between them are no 1x1 weights.
+    arrays = {f"op{i:03}_w": matrix.reshape(*matrix.shape, 1, 1) for i, matrix in enumerate(own)}
+    np.savez(path, depthwise=np.ones((32, 1, 3, 3), np.int8), bias=np.arange(4), **arrays)
+    found = read_weights([str(path)], layers)
+    assert all(np.array_equal(found.by_layer[layer.name], a) for layer, a in zip(layers, own, strict=True))
+    assert found.lines == (f"weights: {path}, {len(layers)} of its {len(layers)} 1x1 matrices",)
+    named = tmp_path / "named.npz"
+    np.savez(named, **{layers[3].name: own[3]})
+    assert list(read_weights([str(named)], layers).by_layer) == [layers[3].name]
+
+
+def test_float_weights_are_quantised_to_each_channels_greatest(tmp_path):
+    path = tmp_path / "float.npz"
+    np.savez(path, w=np.array([[0.5, -1.0], [4.0, 0.0]]))
+    assert np.array_equal(matrices_in(path)[0].matrix, [[64, -127], [127, 0]])
+
+
+def test_weights_of_a_saved_layer_a_map_and_an_onnx_model(tmp_path):
+    layers = stack.pointwise_layers(network())
+    target = layers[1]
+    own = random_weights(target, 7)
+    x = natural_map(own.shape[1], 16, 16, np.random.default_rng(0))
+    layer = WCCLayer.from_float(own / 127, None, [x], 0.1, WccParameters())
+    saved, mapped = tmp_path / "saved.npz", tmp_path / "map.npz"
+    layer.save(saved)
+    np.savez(mapped, x=x, x_scale=0.1, w=own, w_scale=np.ones(len(own)), other=own)
+    for path, wanted in ((saved, layer.weights), (mapped, own)):
+        found = read_weights([f"{target.name}={path}"], layers).by_layer
+        assert list(found) == [target.name] and np.array_equal(found[target.name], wanted)
+    onnx = pytest.importorskip("onnx", reason="onnx (extra onnx) is not installed")
+    model = tmp_path / "model.onnx"
+    save_convolution(onnx, model, own)
+    assert np.array_equal(matrices_in(model)[0].matrix, layer.weights)
+
+
+def save_convolution(onnx, path, weights):
+    """A model of one 1x1 convolution of an image of three channels, then of `weights`."""
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    first = np.ones((weights.shape[1], 3, 3, 3), np.float32)
+    second = (weights / 127).astype(np.float32).reshape(*weights.shape, 1, 1)
+    kind = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["x", "a"], ["y"], name="first", pads=[1, 1, 1, 1]),
+            helper.make_node("Conv", ["y", "b"], ["z"], name="second"),
+        ],
+        "net",
+        [helper.make_tensor_value_info("x", kind, [1, 3, 8, 8])],
+        [helper.make_tensor_value_info("z", kind, [1, len(weights), 8, 8])],
+        [numpy_helper.from_array(first, "a"), numpy_helper.from_array(second, "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("arrays", "given_as", "says"),
+    [
+        ({}, "{}", "it holds nothing; allowed: an npz"),
+        ({"a": np.ones((3, 3, 3, 3), np.int8)}, "{}", "it holds a int8 (3, 3, 3, 3); allowed: an npz"),
+        ({"a": np.ones((3, 5), np.int8)}, "{}", "no layer takes what it holds, a (3, 5)"),
+        ({"a": np.full((3, 5), -128, np.int8)}, "{}", "a reaches -128"),
+        ({"a": np.full((3, 5), np.nan)}, "{}", "not finite"),
+        ({"InvRes2 conv1": np.ones((3, 5), np.int8)}, "{}", "is (3, 5); that layer takes (96, 16)"),
+        ({"a": np.ones((3, 5), np.int8)}, "InvRes2 conv1={}", "InvRes2 conv1 takes one matrix (96, 16)"),
+        ({"a": np.ones((3, 5), np.int8)}, "nowhere={}", "no 1x1 convolution called 'nowhere'"),
+    ],
+)  # fmt: skip
+def test_weights_that_no_layer_takes_are_refused_in_one_line(tmp_path, arrays, given_as, says):
+    path = tmp_path / "given.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(WccsimError) as problem:
+        read_weights([given_as.format(path)], stack.pointwise_layers(network()))
+    assert says in str(problem.value) and "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"PK\x05\x06" + bytes(18), b"no archive"])
+def test_a_broken_weights_file_is_refused(tmp_path, content):
+    path = tmp_path / "broken.npz"
+    path.write_bytes(content)
+    with pytest.raises(WccsimError, match=r"broken\.npz"):
+        matrices_in(path)
+
+
+def test_the_summary_is_the_arithmetic_of_the_rows():
+    def layer(own, onnx):
+        times = {"vector": Times((own, 2 * own)), f"{peers.ONNXRUNTIME} 9.9": Times((onnx,))}
+        return MeasuredLayer(small_job(), times, None, 0)
+
+    lines = summary_lines([layer(1.0, 0.5), layer(1.0, 8.0)])
+    assert len(lines) == 1
+    assert lines[0].startswith("vector, geometric mean by best call: 2.00 times ONNX Runtime dense u8s8,")
+    assert lines[0].endswith("slowest layer 12->8@40x48 at 0.50, 1 of 2 layers slower than it")
+    missing = MeasuredLayer(small_job(), {"portable": Times((1.0,))}, None, 0)
+    assert summary_lines([missing]) == []
+    assert summary_lines([missing, layer(1.0, 2.0)]) == []
 
 
 @pytest.mark.parametrize(
@@ -144,7 +466,10 @@ def test_stack_runs_every_pointwise_layer():
         (["stack", "nowhere"], "nowhere"),
         (["layers", "--keep", "0"], "0 < keep <= 1"),
         (["layers", "--threads", "0"], "allowed: 1 to"),
-        (["limits", "--levels", "9"], "1 to 5"),
+        (["limits", "--levels", "9"], "--levels is 9; allowed: 1 to 5"),
+        (["layers", "--levels", "0"], "--levels is 0; allowed: 1 to 5"),
+        (["limits", "--levels", "5"], "coefficients have 18 bits"),
+        (["limits", "--path", "plain"], "--path is 'plain'; allowed: matrix, vector, portable"),
         (["stack", "mobilenetv2", "--weights", "missing.npz"], "missing.npz"),
         (["limits", "--plot", "roofline.bmp"], "written as .png, .svg, .pdf"),
         (["scaling", "--plot", "nowhere/scaling.png"], "no folder nowhere"),

@@ -92,11 +92,12 @@ report.comparison report.costs report.counts report.differences report.explored 
   report.paper report.network_table report.weight_column
 report.build report.cost_page report.count_text report.roofline_plot report.sweep_page
 # benchmarks
-bench.inputs bench.machine bench.plotting bench.timing
-bench.memory bench.peers bench.stages
-bench.layers bench.limits
-bench.scaling bench.stack
-bench.text
+bench.inputs bench.machine bench.plotting bench.portable_loops bench.probes bench.timing bench.vector_loops
+  bench.weights
+bench.bandwidth bench.memory bench.peers bench.portable_stages bench.vector_stages
+bench.layers bench.stages
+bench.limits bench.scaling bench.stack bench.text
+bench.limits_text bench.roofline bench.stack_text
 # commands
 cli.outputs cli.policies
 cli cli.bench cli.codecs cli.compare cli.cost cli.count cli.diff cli.explore cli.extract

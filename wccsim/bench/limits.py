@@ -1,48 +1,57 @@
-# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False
 """Each stage beside what bounds it: bytes over measured bandwidth, operations over a measured peak.
 
-The bandwidths and peaks are what this machine reaches on one thread in loops of the same kind, with all
-operands in the first-level cache: the butterflies and squares on 16-bit words, the 32-bit requantiser, an
-indexed copy, the MAC tile. They are attained, not taken from a data sheet.
+The peak of a stage is the best rate that its own kernel reached in this run on data that stay in the
+first-level cache, over all layers measured and two more that suit it: long rows, and many channels. It is
+attained, not taken from a data sheet. What else the stage does is measured part by part, and where a stage
+takes more than EXCESS of its bound, the parts say where the time goes.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numba import njit
+from wccsim.bench.bandwidth import Bandwidth
+from wccsim.bench.inputs import Job, job
+from wccsim.bench.probes import Part, Probe, least_seconds
+from wccsim.bench.stages import StageCost, probes
+from wccsim.datapath.engine import choose
+from wccsim.parameters import WccParameters
 
-from wccsim.bench.plotting import save
-from wccsim.bench.stages import StageCost
-from wccsim.datapath.portable import _expand_strip, _gather, _inverse_last, _requantise
-from wccsim.datapath.portable_forward import I16, I32, U, _add_squares, _forward_first
-from wccsim.datapath.product import PANEL, ROWS, mac_tile
-
-CACHED = 1024  # words of an operand that stays in the first-level cache
-LARGE_BYTES = 1 << 27
+EXCESS = 1.3  # times its bound: beyond it a stage is explained
+TOLD = 0.05  # of a stage's time: a smaller part is not named
 
 
 @dataclass(frozen=True, slots=True)
-class Peaks:
-    """Per second, one thread: bytes read from and written to memory, and elements of each kind of loop."""
+class Measured:
+    """One stage of a layer, with the seconds of its probe's calls; far_s: the difference of `Far`'s."""
 
-    read_bytes: float
-    write_bytes: float
-    rates: Mapping[str, float]
+    label: str
+    path: str
+    probe: Probe
+    stage: StageCost
+    kernel_s: float
+    far_s: float
+    parts: tuple[tuple[Part, float], ...]
+
+    @property
+    def kernel_rate(self) -> float:
+        """Operations a second of the stage's own kernel."""
+        return self.stage.ops / self.kernel_s
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
     """One stage and the greater of its two bounds; `share` is the time taken over that bound."""
 
-    stage: StageCost
+    measured: Measured
     memory_s: float
     compute_s: float
+
+    @property
+    def stage(self) -> StageCost:
+        """What was measured of the whole stage."""
+        return self.measured.stage
 
     @property
     def bound(self) -> str:
@@ -55,145 +64,85 @@ class Limit:
         return self.stage.seconds / max(self.memory_s, self.compute_s)
 
 
-@njit(cache=True)
-def _read(a):
-    total = 0
-    for i in range(a.size):
-        total ^= a[i]
-    return total
+def suited_jobs(parameters: WccParameters) -> Iterator[Job]:
+    """Two layers on which kernels reach their best: strips of at least 4096 words, and 1024 channels."""
+    side = 1 << parameters.levels
+    yield job("long rows", (16, 16 * side, max(256, 4096 >> parameters.levels)), 48, parameters, seed=0)
+    yield job("many channels", (1024, 8 * side, 64), 96, parameters, seed=0)
 
 
-@njit(cache=True)
-def _write(a, value):
-    for i in range(a.size):
-        a[i] = value
+def measure(one: Job, path: str, threads: int, rounds: int) -> list[Measured]:
+    """Every stage of a layer on a path that covers it."""
+    return [_measured(one.label, path, probe, rounds) for probe in probes(one, path, threads)]
 
 
-@njit(cache=True)
-def _butterflies(times, image, lows, words):
-    for _ in range(times):
-        _forward_first(image, 0, 0, I16(0), lows, words, 0, lows.size)
+def _measured(label: str, path: str, probe: Probe, rounds: int) -> Measured:
+    calls = [probe.run, probe.kernel, *(part.call for part in probe.parts)]
+    ends = [] if probe.far is None else [probe.far.far, probe.far.near]
+    taken = least_seconds([*calls, *ends], rounds)
+    return Measured(
+        label,
+        path,
+        probe,
+        StageCost(probe.name, taken[0], probe.ops, probe.kind, probe.moves),
+        taken[1],
+        max(0.0, taken[-2] - taken[-1]) if ends else 0.0,
+        tuple(zip(probe.parts, taken[2:], strict=False)),
+    )
 
 
-@njit(cache=True)
-def _squares(times, first, second, squares):
-    for _ in range(times):
-        _add_squares(first, second, squares)
+def best_measured(
+    found: Iterable[Measured], parameters: WccParameters, threads: int, rounds: int
+) -> list[Measured]:
+    """The suited jobs on every path that ran something."""
+    paths = list(dict.fromkeys(one.path for one in found))
+    return [
+        measured
+        for suited in suited_jobs(parameters)
+        for path in paths
+        if choose(suited.plan, False, path).name == path
+        for measured in measure(suited, path, threads, rounds)
+    ]
 
 
-@njit(cache=True)
-def _requantised(times, values, multiplier, shift, out):
-    for _ in range(times):
-        for i in range(values.size):
-            out[U(i)] = _requantise(values[U(i)], multiplier, shift, I32(-127), I32(127))
+def peak_rates(found: Iterable[Measured]) -> dict[tuple[str, str], float]:
+    """By path and stage: the best rate of the stage's own kernel."""
+    rates: dict[tuple[str, str], float] = {}
+    for one in found:
+        key = one.path, one.stage.name
+        rates[key] = max(rates.get(key, 0.0), one.kernel_rate)
+    return rates
 
 
-@njit(cache=True)
-def _gathers(times, words, places, out):
-    for _ in range(times):
-        _gather(words, places, places.size, out, 0)
+def limit_of(one: Measured, rates: Mapping[tuple[str, str], float], bandwidth: Bandwidth) -> Limit:
+    """A stage with its bounds."""
+    peak = rates[one.path, one.stage.name]
+    return Limit(one, bandwidth.seconds(one.stage.moves), one.stage.ops / peak)
 
 
-@njit(cache=True)
-def _expands(times, y, places, words):
-    for _ in range(times):
-        _expand_strip(y, 0, places, places.size, words)
+def account(limit: Limit) -> list[tuple[str, float]]:
+    """Where the time of a stage goes besides its operations: what, and its share of the time, greatest first.
+
+    The parts were measured alone: the shares need not add up to 1 with that of the operations. What they
+    leave comes last.
+    """
+    one, whole = limit.measured, limit.stage.seconds
+    inside = sum(taken for part, taken in one.parts if part.inside)
+    spent = [(part.text, taken) for part, taken in one.parts]
+    spent.append((f"the loss to {one.probe.shape_text}", one.kernel_s - limit.compute_s - inside))
+    if one.probe.far is not None:
+        spent.append((one.probe.far.text, one.far_s))
+    rest = whole - limit.compute_s - sum(max(0.0, taken) for _, taken in spent)
+    spent = sorted(spent, key=lambda part: -part[1])
+    return [(text, taken / whole) for text, taken in [*spent, (one.probe.rest_text, rest)]]
 
 
-@njit(cache=True)
-def _pixels(times, lows, words, size, multiplier, shift, pixels):
-    for _ in range(times):
-        _inverse_last(lows, words, size, I32(2), multiplier, shift, I32(-128), I32(127), pixels)
-
-
-@njit(cache=True)
-def _tiles(times, panels, weights, sums, pairs):
-    for _ in range(times):
-        mac_tile(panels, 0, weights, 0, sums, pairs)
-
-
-def _rate(call: Callable[[int], object], elements: int, times: int) -> float:
-    """Elements a second, best of five."""
-    call(1)
-    taken = []
-    for _ in range(5):
-        start = time.perf_counter()
-        call(times)
-        taken.append(time.perf_counter() - start)
-    return elements * times / min(taken)
-
-
-def measure_peaks() -> Peaks:
-    """Bandwidths and peaks of this machine, one thread; about two seconds."""
-    large = np.ones(LARGE_BYTES // 8, np.int64)
-    image = np.ones((1, 2, CACHED), np.int16)
-    lows, words = np.zeros(CACHED, np.int16), np.zeros(4 * CACHED, np.int16)
-    squares, values = np.zeros(CACHED, np.int32), np.arange(CACHED, dtype=np.int32)
-    places = np.arange(0, 4 * CACHED, 4, dtype=np.int32)
-    pairs = 128
-    panels, weights = np.ones(pairs * PANEL, np.int32), np.ones(pairs * ROWS, np.int32)
-    sums, out8 = np.zeros(ROWS * PANEL, np.int32), np.zeros(CACHED, np.int8)
-    m, s = I32(40000), I32(10)
-    rates = {
-        "butterflies": _rate(lambda n: _butterflies(n, image, lows, words), 4 * CACHED, 2000),
-        "squares": _rate(lambda n: _squares(n, lows, lows.copy(), squares), 2 * CACHED, 2000),
-        "requantised": _rate(lambda n: _requantised(n, values, m, s, out8), CACHED, 4000),
-        "gathered": _rate(lambda n: _gathers(n, words, places, lows), CACHED, 4000),
-        "expanded": _rate(lambda n: _expands(n, lows, places, words), 4 * CACHED, 2000),
-        "pixels": _rate(lambda n: _pixels(n, values, words, CACHED, m, s, np.zeros(2 * CACHED, np.int16)),
-                        4 * CACHED, 1000),
-        "MACs": _rate(lambda n: _tiles(n, panels, weights, sums, pairs), 2 * pairs * ROWS * PANEL, 4000),
-    }  # fmt: skip
-    read = _rate(lambda n: [_read(large) for _ in range(n)], large.nbytes, 2)
-    write = _rate(lambda n: [_write(large, 1) for _ in range(n)], large.nbytes, 2)
-    return Peaks(read, write, rates)
-
-
-def limits(costs: Sequence[StageCost], peaks: Peaks, channels: int) -> list[Limit]:
-    """Each stage with its bounds. A stage of several loops needs the sum of their times at their peaks."""
-    by_name = {cost.name: cost for cost in costs}
-    kept_per_input = by_name["MAC + R2"].bytes / 2 / by_name["Haar + gather + R1"].bytes
-    loops: dict[str, dict[str, float]] = {
-        # per operation of the stage: how many elements of each loop; the Haar adds a third above level 1
-        "Haar + score": {"butterflies": 4 / 3, "squares": 1},
-        "selection + bitmap": {},
-        "Haar + gather + R1": {
-            "butterflies": 4 / 3,
-            "gathered": kept_per_input,
-            "requantised": kept_per_input,
-        },
-        "MAC + R2": {"MACs": 1, "requantised": 1 / channels},
-        "zero-fill + inverse + R3": {"expanded": 1, "pixels": 1, "butterflies": 1 / 3},
-    }
-    found = []
-    for cost in costs:
-        compute = sum(cost.ops * share / peaks.rates[loop] for loop, share in loops[cost.name].items())
-        writes = cost.name.startswith("zero-fill")
-        found.append(Limit(cost, cost.bytes / (peaks.write_bytes if writes else peaks.read_bytes), compute))
-    return found
-
-
-def roofline_plot(rows: Sequence[tuple[str, Limit]], peaks: Peaks, path: Path) -> None:
-    """Operations a second of every stage over its operations a byte, under the measured roof of its kind."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes: Any = figure.add_subplot()
-    intensity = np.geomspace(0.1, 1000, 200)
-    axes.plot(intensity, np.minimum(intensity * peaks.read_bytes, peaks.rates["MACs"]) / 1e9, "k-",
-              label="roof of the MAC tile")  # fmt: skip
-    axes.plot(intensity, np.minimum(intensity * peaks.write_bytes, peaks.rates["pixels"]) / 1e9, "k--",
-              label="roof of inverse + R3")  # fmt: skip
-    markers = dict(zip(dict.fromkeys(limit.stage.name for _, limit in rows), "osD^v", strict=False))
-    for name, marker in markers.items():
-        own = [limit for _, limit in rows if limit.stage.name == name]
-        axes.plot(
-            [limit.stage.ops / limit.stage.bytes for limit in own],
-            [limit.stage.ops / limit.stage.seconds / 1e9 for limit in own],
-            marker,
-            label=name,
-        )
-    axes.set(xscale="log", yscale="log", xlabel="operations per byte of memory traffic",
-             ylabel="10^9 operations per second, one thread")  # fmt: skip
-    axes.legend(fontsize=8)
-    save(figure, path)
+def reason(limit: Limit) -> str | None:
+    """Why a stage takes more than EXCESS of its bound, in one sentence; None where it does not."""
+    if limit.share <= EXCESS:
+        return None
+    one, own = limit.measured, limit.compute_s / limit.stage.seconds
+    parts = [f"{share:.0%} {text}" for text, share in account(limit) if share >= TOLD]
+    parts.append(f"{own:.0%} the {limit.stage.kind} themselves at the kernel's best rate")
+    head = f"{one.label}, {limit.stage.name}, {limit.share:.2f} times its {limit.bound} bound"
+    return f"{head}: of its time {'; '.join(parts)}."

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +12,9 @@ import numpy.typing as npt
 from wccsim.bench.inputs import Job, job
 from wccsim.bench.layers import path_call
 from wccsim.bench.peers import ONNXRUNTIME, available
-from wccsim.bench.stages import StageCost, stage_costs
+from wccsim.bench.stages import MEASURED, StageCost, stage_costs
 from wccsim.bench.timing import Times, interleaved, peak_bytes
-from wccsim.datapath import portable
+from wccsim.bench.weights import shape_of
 from wccsim.datapath.engine import choose
 from wccsim.datapath.fused import Workspace
 from wccsim.errors import WccsimError
@@ -27,27 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StackRow:
-    """One layer of the stack. peer: None where ONNX Runtime was not run."""
+    """One layer of the stack. peer: None where ONNX Runtime was not run. given: its weights are from a file.
+
+    stages: alone, on one thread, on the path that runs the layer; empty on the plain path.
+    """
 
     job: Job
     path: str
+    given: bool
     own: Times
     peer: Times | None
     stages: tuple[StageCost, ...]
     peak_bytes: int | None
-
-
-def read_weights(path: Path) -> dict[str, npt.NDArray[np.int8]]:
-    """int8 [O, C] by layer name from an npz with int8 arrays [O, C] or [O, C, 1, 1]."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as problem:
-        raise WccsimError(f"{path}: not a readable npz of weights ({problem})") from None
-    wrong = [name for name, a in arrays.items() if a.dtype != np.int8 or a.ndim not in (2, 4)]
-    if wrong:
-        raise WccsimError(f"{path}: {wrong[0]} is not int8 [O, C] or [O, C, 1, 1]")
-    return {name: a.reshape(a.shape[0], -1) for name, a in arrays.items()}
 
 
 def pointwise_layers(network: Network) -> list[Layer]:
@@ -56,18 +46,16 @@ def pointwise_layers(network: Network) -> list[Layer]:
 
 
 def stack_job(
-    layer: Layer, parameters: WccParameters, seed: int, weights: dict[str, npt.NDArray[np.int8]]
+    layer: Layer, parameters: WccParameters, seed: int, weights: Mapping[str, npt.NDArray[np.int8]]
 ) -> Job:
-    """The layer on a natural-like map, with its own weights where given."""
-    shape, outputs = layer.in_shape, layer.out_shape.channels
-    own = weights.get(layer.name)
-    if own is not None and own.shape != (outputs, shape.channels):
-        raise WccsimError(
-            f"weights of {layer.name} are {own.shape}; the layer has {(outputs, shape.channels)}"
-        )
+    """The layer on a natural-like map, with its own weights where given; multipliers are set from the map."""
+    shape, own = layer.in_shape, weights.get(layer.name)
+    if own is not None and own.shape != shape_of(layer):
+        raise WccsimError(f"weights of {layer.name} are {own.shape}; the layer takes {shape_of(layer)}")
     positions = parameters.positions(shape.height, shape.width)
     fitting = replace(parameters, keep=max(parameters.keep, type(parameters.keep)(1, positions)))
-    return job(layer.name, (shape.channels, shape.height, shape.width), outputs, fitting, seed, own)
+    size = shape.channels, shape.height, shape.width
+    return job(layer.name, size, layer.out_shape.channels, fitting, seed, own)
 
 
 def run_stack(
@@ -75,7 +63,7 @@ def run_stack(
     parameters: WccParameters,
     threads: int,
     rounds: int,
-    weights: dict[str, npt.NDArray[np.int8]],
+    weights: Mapping[str, npt.NDArray[np.int8]],
     stages: bool = True,
 ) -> tuple[Iterator[StackRow], int, list[str]]:
     """The rows one by one as they are measured, how many there will be, and the peers not run."""
@@ -96,14 +84,25 @@ def run_stack(
             peak = peak_bytes(own)
             contenders = {"own": own} | {name: make(one) for name, make in makers.items()}
             times = interleaved(contenders, rounds, burst=2)
-            covered = portable.covers(one.plan, False, False) is None
+            measured = stages and choice.name in MEASURED
             yield StackRow(
                 job=one,
                 path=choice.name,
+                given=layer.name in weights,
                 own=times["own"],
                 peer=next((times[name] for name in makers), None),
-                stages=tuple(stage_costs(one, repeats=1)) if stages and covered else (),
+                stages=tuple(stage_costs(one, choice.name)) if measured else (),
                 peak_bytes=None if peak is None else peak + one.x.nbytes,
             )
 
     return rows(), len(layers), missing
+
+
+def stage_shares(rows: Sequence[StackRow]) -> list[tuple[str, float, float]]:
+    """Over all rows: each stage, its seconds, and its share of all stages; the shares add up to 1."""
+    spent: dict[str, float] = {}
+    for row in rows:
+        for cost in row.stages:
+            spent[cost.name] = spent.get(cost.name, 0.0) + cost.seconds
+    whole = sum(spent.values())
+    return [(name, taken, taken / whole) for name, taken in spent.items()]

@@ -1,19 +1,18 @@
-"""The measurements as text for a terminal."""
+"""The five layers beside their peers as text for a terminal, and what the tables of this package share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from wccsim.bench.layers import Measured
-from wccsim.bench.limits import Limit, Peaks
 from wccsim.bench.machine import machine_lines
 from wccsim.bench.peers import ONNXRUNTIME, PYTORCH
-from wccsim.bench.stack import StackRow
 from wccsim.bench.timing import geometric_mean
+from wccsim.datapath.engine import PATHS
 from wccsim.report.terminal import Cell, terminal_table
 
 
-def _ms(seconds: float) -> str:
+def ms(seconds: float) -> str:
     return f"{seconds * 1e3:.2f}"
 
 
@@ -27,7 +26,7 @@ def layers_text(rows: Sequence[Measured], not_run: Sequence[str], threads: int) 
     times = terminal_table(
         ["layer", *(_two_lines(name) for name in names)],
         [
-            [row.job.label, *(f"{_ms(row.times[n].best)} ({_ms(row.times[n].median)})" for n in names)]
+            [row.job.label, *(f"{ms(row.times[n].best)} ({ms(row.times[n].median)})" for n in names)]
             for row in rows
         ],
     )
@@ -60,7 +59,27 @@ def layers_text(rows: Sequence[Measured], not_run: Sequence[str], threads: int) 
         ]
         heads = ["layer", "input + output + kept\nMB", "peak\nMB", "ratio\n(goal: at most 3)"]
         parts += ["", terminal_table(heads, memory)]
-    return _ending(parts, not_run)
+    summary = summary_lines(rows)
+    return ending([*parts, "", *summary] if summary else parts, not_run)
+
+
+def summary_lines(rows: Sequence[Measured]) -> list[str]:
+    """For each path that ran every layer, by best call: both geometric means, and its slowest layer."""
+    lines = []
+    for path in [name for name in PATHS if all(name in row.times for row in rows)]:
+        told = []
+        for peer in (ONNXRUNTIME, PYTORCH):
+            ratios = [ratio for row in rows if (ratio := row.ratio(peer, path)) is not None]
+            if len(ratios) < len(rows):
+                continue
+            slowest = min(range(len(rows)), key=ratios.__getitem__)
+            told.append(
+                f"{geometric_mean(ratios):.2f} times {peer}, "
+                f"slowest layer {rows[slowest].job.label} at {ratios[slowest]:.2f}, "
+                f"{sum(ratio < 1 for ratio in ratios)} of {len(rows)} layers slower than it"
+            )
+        lines += [f"{path}, geometric mean by best call: {text}" for text in told]
+    return lines
 
 
 def _two_lines(name: str) -> str:
@@ -69,86 +88,7 @@ def _two_lines(name: str) -> str:
     return " ".join(words[:middle]) + "\n" + " ".join(words[middle:])
 
 
-def stack_text(title: str, rows: Sequence[StackRow], not_run: Sequence[str], threads: int) -> str:
-    """One line a layer, totals, the share of each stage."""
-    body: list[list[Cell]] = [
-        [
-            row.job.name,
-            row.job.label,
-            row.path,
-            _ms(row.own.best),
-            None if row.peer is None else _ms(row.peer.best),
-            None if row.peer is None else f"{row.peer.best / row.own.best:.2f}",
-            None if row.peak_bytes is None else f"{row.peak_bytes / 1e6:.1f}",
-        ]
-        for row in rows
-    ]
-    own = sum(row.own.best for row in rows)
-    peer = sum(row.peer.best for row in rows if row.peer) if all(row.peer for row in rows) else None
-    peaks = [row.peak_bytes for row in rows if row.peak_bytes is not None]
-    total: list[Cell] = [
-        "total",
-        f"{len(rows)} layers",
-        None,
-        _ms(own),
-        None if peer is None else _ms(peer),
-        None if peer is None else f"{peer / own:.2f}",
-        f"{max(peaks) / 1e6:.1f}" if peaks else None,
-    ]
-    heads = ["layer", "shape", "path", "wccsim\nms", f"{ONNXRUNTIME}\nms", "times\nfaster", "peak\nMB"]
-    parts = [title, *machine_lines(threads), "", terminal_table(heads, body, total=total)]
-    spent: dict[str, float] = {}
-    for row in rows:
-        for cost in row.stages:
-            spent[cost.name] = spent.get(cost.name, 0.0) + cost.seconds
-    if spent:
-        whole = sum(spent.values())
-        table: list[list[Cell]] = [[name, _ms(s), f"{100 * s / whole:.1f}"] for name, s in spent.items()]
-        parts += [
-            "",
-            "stages alone, portable kernels, one thread",
-            terminal_table(["stage", "ms", "%"], table),
-        ]
-    return _ending(parts, not_run)
-
-
-def limits_text(rows: Sequence[tuple[str, Limit]], peaks: Peaks) -> str:
-    """The measured peaks, then every stage with its time, its bounds and the ratio to the greater one."""
-    roof: list[list[Cell]] = [
-        ["memory read", f"{peaks.read_bytes / 1e9:.1f}", "GB/s"],
-        ["memory write", f"{peaks.write_bytes / 1e9:.1f}", "GB/s"],
-    ]
-    roof += [[name, f"{rate / 1e9:.2f}", "10^9/s, in cache"] for name, rate in peaks.rates.items()]
-    body: list[list[Cell]] = [
-        [
-            label,
-            limit.stage.name,
-            _ms(limit.stage.seconds),
-            f"{limit.stage.bytes / 1e6:.2f}",
-            f"{limit.stage.ops / 1e6:.2f}",
-            limit.stage.kind,
-            _ms(limit.memory_s),
-            _ms(limit.compute_s),
-            f"{limit.share:.2f}",
-        ]
-        for label, limit in rows
-    ]
-    heads = [
-        "layer",
-        "stage",
-        "ms",
-        "MB",
-        "10^6\nops",
-        "of",
-        "memory\nbound ms",
-        "compute\nbound ms",
-        "over\nbound",
-    ]
-    parts = [*machine_lines(1), "", terminal_table(["what", "rate", "unit"], roof), ""]
-    return _ending([*parts, terminal_table(heads, body)], [])
-
-
-def _ending(parts: Sequence[str], not_run: Sequence[str]) -> str:
+def ending(parts: Sequence[str], not_run: Sequence[str]) -> str:
     lines = [part.rstrip("\n") for part in parts]
     if not_run:
         lines += ["", *dict.fromkeys(not_run)]

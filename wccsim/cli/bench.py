@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import click
@@ -33,8 +32,13 @@ def bench() -> None:
 
 
 def _parameters(asked: dict[str, Any]) -> Any:
+    from wccsim.errors import WccsimError
     from wccsim.parameters import WccParameters, parse_keep
 
+    if not 1 <= asked["levels"] <= 5:
+        raise WccsimError(
+            f"--levels is {asked['levels']}; allowed: 1 to 5 (0, a plain layer, has no transform to measure)"
+        )
     return WccParameters(keep=parse_keep(asked["keep"]), levels=asked["levels"], bias=True)
 
 
@@ -86,30 +90,42 @@ def layers(**asked: Any) -> None:
 @_threads
 @click.option("--rounds", type=click.IntRange(1), default=2, show_default=True, help="Rounds of calls.")
 @click.option("--input", "size", default="1024x2048", show_default=True, help="HEIGHTxWIDTH of the image.")
-@click.option("--weights", metavar="NPZ", help="int8 [O, C] by layer name; the others are random.")
+@click.option(
+    "--weights",
+    metavar="[LAYER=]FILE",
+    multiple=True,
+    help="Real weights, matched by name, else by shape in file order: an npz, a saved layer, an ONNX model.",
+)
 def stack(**asked: Any) -> None:
     """Every dense 1x1 convolution of NETWORK, bit-exactly, beside ONNX Runtime's dense int8 layers.
+
+    Maps are synthetic and natural-like; multipliers are set from them. Layers without given weights get
+    random ones.
 
     \b
     Examples:
       wccsim bench stack deeplabv3plus_mobilenetv2 --keep 25%
       wccsim bench stack mobilenetv2 --input 224x224 --rounds 1
+      wccsim bench stack mobilenetv2 --weights model.onnx --weights "InvRes2 conv1=layer.npz"
     """
-    from wccsim.bench.stack import read_weights, run_stack
-    from wccsim.bench.text import stack_text
+    from wccsim.bench.stack import pointwise_layers, run_stack
+    from wccsim.bench.stack_text import stack_text
+    from wccsim.bench.weights import read_weights
     from wccsim.compiling import compile_notice
     from wccsim.network.catalog import load_network
     from wccsim.progress import progress
 
     size = _size(asked["size"])
     network = load_network(asked["network"], input_size=size)
-    weights = read_weights(Path(asked["weights"])) if asked["weights"] else {}
+    weights = read_weights(asked["weights"], pointwise_layers(network))
     threads = _thread_count(asked)
     with compile_notice():
-        found, count, not_run = run_stack(network, _parameters(asked), threads, asked["rounds"], weights)
+        found, count, not_run = run_stack(
+            network, _parameters(asked), threads, asked["rounds"], weights.by_layer
+        )
         rows = list(progress(found, count, network.name))
     title = f"{network.name} at {size[0]}x{size[1]}, keep {asked['keep']}, L = {asked['levels']}"
-    click.echo(stack_text(title, rows, not_run, threads), nl=False)
+    click.echo(stack_text(title, rows, weights.lines, not_run, threads), nl=False)
 
 
 def _size(given: str) -> tuple[int, int]:
@@ -124,33 +140,46 @@ def _size(given: str) -> tuple[int, int]:
 @bench.command()
 @_keep
 @_levels
+@click.option("--threads", type=int, default=1, show_default=True, help="Threads that share a stage.")
+@click.option("--path", metavar="PATH", help="matrix, vector or portable; default: the one that runs.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Rounds of calls.")
 @_plot
 def limits(**asked: Any) -> None:
-    """Each stage alone: bytes over measured bandwidth, operations over measured peak, one thread.
+    """Each stage of the five layers alone, beside what bounds it.
+
+    The bounds are bytes over measured bandwidth and operations over the best rate of the stage's own kernel
+    in the first-level cache. A sentence says why where a stage takes more than 1.3 times the greater one.
 
     \b
-    Example:
+    Examples:
       wccsim bench limits --plot roofline.png
+      wccsim bench limits --path portable --threads 2
     """
-    from wccsim.bench import limits as measured
+    from wccsim.bench import limits as measuring
+    from wccsim.bench.bandwidth import measure_bandwidth
     from wccsim.bench.layers import LAYERS, jobs
+    from wccsim.bench.limits_text import limits_text
     from wccsim.bench.plotting import checked_path
-    from wccsim.bench.stages import stage_costs
-    from wccsim.bench.text import limits_text
+    from wccsim.bench.roofline import roofline_plot
+    from wccsim.bench.stages import checked_name, path_of
     from wccsim.compiling import compile_notice
     from wccsim.progress import progress
 
     plot = checked_path(asked["plot"]) if asked["plot"] else None
+    parameters, threads, path = _parameters(asked), _thread_count(asked), checked_name(asked["path"])
     with compile_notice():
-        peaks = measured.measure_peaks()
-        rows = [
-            (one.label, limit)
-            for one in progress(jobs(_parameters(asked)), len(LAYERS), "layers")
-            for limit in measured.limits(stage_costs(one), peaks, one.plan.channels)
+        found = [
+            one
+            for layer in progress(jobs(parameters), len(LAYERS), "layers")
+            for one in measuring.measure(layer, path_of(layer, path), threads, asked["rounds"])
         ]
+        suited = measuring.best_measured(found, parameters, threads, asked["rounds"])
+        bandwidth = measure_bandwidth(threads)
+    rates = measuring.peak_rates(found + suited)
+    rows = [measuring.limit_of(one, rates, bandwidth) for one in found]
     if plot:
-        measured.roofline_plot(rows, peaks, plot)
-    click.echo(limits_text(rows, peaks), nl=False)
+        roofline_plot(rows, rates, bandwidth, plot)
+    click.echo(limits_text(rows, rates, bandwidth, threads), nl=False)
 
 
 @bench.command()

@@ -1,0 +1,68 @@
+"""Stages and their bounds as text for a terminal, with a sentence for each stage far from its bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from wccsim.bench.bandwidth import Bandwidth
+from wccsim.bench.limits import EXCESS, Limit, reason
+from wccsim.bench.machine import machine_lines
+from wccsim.bench.text import ending, ms
+from wccsim.report.terminal import Cell, terminal_table
+
+TOLD_AREAS = (1 << 15, 1 << 20, 1 << 24, 1 << 28)  # bytes
+
+
+def limits_text(
+    rows: Sequence[Limit], rates: Mapping[tuple[str, str], float], bandwidth: Bandwidth, threads: int
+) -> str:
+    """The measured peaks, every stage with its time, its bounds and the ratio to the greater one, and why."""
+    roof: list[list[Cell]] = []
+    for what, measured in (("read", bandwidth.read), ("written", bandwidth.write)):
+        roof += [
+            [f"{what}, an area of {area >> 10} KiB", f"{measured[area] / 1e9:.1f}", "GB/s"]
+            for area in TOLD_AREAS
+            if area in measured
+        ]
+    kinds = {(row.measured.path, row.stage.name): row.stage.kind for row in rows}
+    roof += [
+        [f"{name} ({path})", f"{rates[path, name] / 1e9:.2f}", f"10^9 {kind}/s, the kernel in cache"]
+        for (path, name), kind in kinds.items()
+    ]
+    heads = [
+        "layer",
+        "stage",
+        "ms",
+        "MB",
+        "10^6\nops",
+        "of",
+        "memory\nbound ms",
+        "compute\nbound ms",
+        "over\nbound",
+    ]
+    parts = [*machine_lines(threads), "", terminal_table(["what", "rate", "unit"], roof), ""]
+    parts.append(terminal_table(heads, [_line(row) for row in rows]))
+    reasons = [text for row in rows if (text := reason(row)) is not None]
+    if reasons:
+        parts += [
+            "",
+            f"{len(reasons)} of {len(rows)} stages take more than {EXCESS} times their bound:",
+            *reasons,
+        ]
+    else:
+        parts += ["", f"no stage takes more than {EXCESS} times its bound"]
+    return ending(parts, [])
+
+
+def _line(row: Limit) -> list[Cell]:
+    return [
+        row.measured.label,
+        row.stage.name,
+        ms(row.stage.seconds),
+        f"{row.stage.bytes / 1e6:.2f}",
+        f"{row.stage.ops / 1e6:.2f}",
+        row.stage.kind,
+        ms(row.memory_s),
+        ms(row.compute_s),
+        f"{row.share:.2f}",
+    ]
