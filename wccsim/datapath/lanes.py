@@ -236,13 +236,6 @@ class Code:
         place = self._address(array, at, vector.bits, vector.lanes)
         self.builder.store(vector.value, place).align = vector.bits // 8
 
-    def load_widened(self, array: Array, at: Any, narrow: int, wide: int) -> Vector:
-        """Elements of `narrow` bits at array[at] in lanes of `wide`, with their sign."""
-        lanes = REGISTER_BITS // wide
-        value = self.builder.load(self._address(array, at, narrow, lanes))
-        value.align = narrow // 8
-        return Vector(self, self.builder.sext(value, _kind(wide)), wide)
-
     def load_where(self, mask: Any, array: Array, at: Any, bits: int) -> Vector:
         """The lanes whose mask bit is set, 0 elsewhere; nothing else is touched."""
         lanes, kind = REGISTER_BITS // bits, _kind(bits)
