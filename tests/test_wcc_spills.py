@@ -7,13 +7,14 @@ import pytest
 import reference_wcc_traffic as twin
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_vector import source_of, surroundings_st
+from test_vector import arrays_of, source_of, surroundings_st
 
 from wccsim.cost.options import CostOptions
 from wccsim.cost.parameters_of import parameters_of
 from wccsim.cost.pricing import Prices
 from wccsim.cost.record import DramBits
 from wccsim.cost.source import Source
+from wccsim.cost.vector import vector_costs
 from wccsim.cost.wcc import wcc_layer_cost
 from wccsim.cost.wcc_plan import Plan, best_plan
 from wccsim.errors import WccsimError
@@ -147,6 +148,9 @@ def test_the_ways_to_spill_all_occur(options, layer, machine, haars, gathers, ke
     plan = assert_equal_to_the_walk(layer, WHOLE, machine, options)
     assert (plan.haar_runs, plan.gather_runs) == (haars, gathers)
     assert (plan.traffic.in_write_bits > 0) == kept_writes
+    scalar = wcc_layer_cost(layer, WHOLE, machine, Prices(LPDDR4), options)
+    vector = vector_costs(arrays_of([(layer, WHOLE)]), machine, Prices(LPDDR4), options)
+    assert (vector.dram_bits[0], vector.cycles[0]) == (scalar.dram_bits, scalar.latency.total)
 
 
 def test_an_index_that_does_not_fit_is_read_by_every_gather_and_by_the_zero_fill():

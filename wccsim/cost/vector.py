@@ -137,16 +137,17 @@ def _best_memory(
 ) -> Memory:
     """Per point the plan that moves the fewest bits, the scalar model's first one among equals.
 
-    Where the plan with a copy moves every bit once already, no other moves fewer.
+    A plan without a copy differs from one with it only where it reads the map once more at least; where
+    the plan with a copy moves no more than that beyond every bit once, none without it moves fewer.
     """
     on_chip = points.map_bits == 0
     copy = on_chip if options.compress == "none" else np.full_like(on_chip, True)
     best = _best_index(points, c, s, accelerator, copy)
     t = best.tiled
-    moved = t.in_read + t.weight_read + 2 * t.partial + t.in_write
+    moved = t.in_read + t.weight_read + 2 * t.partial + t.in_write + np.where(best.index, 0, 3 * s.index_bits)
     once = np.where(best.coefficients, 1, 2) * s.map_bits
     once += points.in_channels * points.out_channels * points.weight_bits
-    rows = np.flatnonzero(copy & ~on_chip & ~best.stay & ~points.kept_form & (moved > once))
+    rows = np.flatnonzero(copy & ~on_chip & ~best.stay & ~points.kept_form & (moved > once + s.map_bits))
     if not len(rows):
         return best
     few, c_few, s_few, best_few = (_taken(one, rows) for one in (points, c, s, best))
