@@ -213,7 +213,7 @@ def made(path="portable", **fields):
     values = {"seconds": 1.0, "kernel": 0.5, "far": 0.0, "parts": (), "moves": (Move(100, 100),)} | fields
     parts = tuple(Part(text, call, inside) for text, _, inside in values["parts"])
     far = Far("what is far", call, call) if values["far"] else None
-    probe = Probe("stage", "things", 10**6, values["moves"], call, call, "its shape", far, parts)
+    probe = Probe("stage", path, "things", 10**6, values["moves"], call, call, "its shape", far, parts)
     stage = StageCost("stage", values["seconds"], 10**6, "things", values["moves"])
     taken = tuple(zip(parts, (seconds for _, seconds, _ in values["parts"]), strict=True))
     return Measured("layer", path, probe, stage, values["kernel"], values["far"], taken)

@@ -35,6 +35,11 @@ class Measured:
     parts: tuple[tuple[Part, float], ...]
 
     @property
+    def key(self) -> tuple[str, str]:
+        """What the peak of its kernel goes by: the path whose kernel it is, and the stage."""
+        return self.probe.kernels, self.stage.name
+
+    @property
     def kernel_rate(self) -> float:
         """Operations a second of the stage's own kernel."""
         return self.stage.ops / self.kernel_s
@@ -106,18 +111,16 @@ def best_measured(
 
 
 def peak_rates(found: Iterable[Measured]) -> dict[tuple[str, str], float]:
-    """By path and stage: the best rate of the stage's own kernel."""
+    """By `Measured.key`: the best rate of the stage's own kernel."""
     rates: dict[tuple[str, str], float] = {}
     for one in found:
-        key = one.path, one.stage.name
-        rates[key] = max(rates.get(key, 0.0), one.kernel_rate)
+        rates[one.key] = max(rates.get(one.key, 0.0), one.kernel_rate)
     return rates
 
 
 def limit_of(one: Measured, rates: Mapping[tuple[str, str], float], bandwidth: Bandwidth) -> Limit:
     """A stage with its bounds."""
-    peak = rates[one.path, one.stage.name]
-    return Limit(one, bandwidth.seconds(one.stage.moves), one.stage.ops / peak)
+    return Limit(one, bandwidth.seconds(one.stage.moves), one.stage.ops / rates[one.key])
 
 
 def account(limit: Limit) -> list[tuple[str, float]]:

@@ -24,10 +24,10 @@ def limits_text(
             for area in TOLD_AREAS
             if area in measured
         ]
-    kinds = {(row.measured.path, row.stage.name): row.stage.kind for row in rows}
+    kinds = {row.measured.key: row.stage.kind for row in rows}
     roof += [
-        [f"{name} ({path})", f"{rates[path, name] / 1e9:.2f}", f"10^9 {kind}/s, the kernel in cache"]
-        for (path, name), kind in kinds.items()
+        [f"{name} ({kernels})", f"{rates[kernels, name] / 1e9:.2f}", f"10^9 {kind}/s, the kernel in cache"]
+        for (kernels, name), kind in kinds.items()
     ]
     heads = [
         "layer",

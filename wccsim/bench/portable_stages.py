@@ -13,7 +13,7 @@ from wccsim.bench import portable_loops as loops
 from wccsim.bench.inputs import Job
 from wccsim.bench.probes import Call, Far, Move, Part, Probe, claimed, repeated
 from wccsim.datapath import portable, portable_plan
-from wccsim.datapath.fused import Room, Workspace
+from wccsim.datapath.fused import Room, Workspace, aligned
 from wccsim.datapath.product import PANEL, ROWS
 from wccsim.datapath.strips import Threshold, select
 
@@ -102,6 +102,7 @@ def _score(b: Bench) -> Probe:
     often = min(channels, int(f.batch[f.levels]))
     return Probe(
         "Haar + score",
+        "portable",
         "squares",
         channels * plan.positions,
         (Move(b.one.x.nbytes, b.one.x.nbytes), Move(8 * plan.positions, 8 * plan.positions, writes=True)),
@@ -139,6 +140,7 @@ def _selection(b: Bench) -> Probe:
 
     return Probe(
         "selection + bitmap",
+        "portable",
         "positions",
         n,
         (Move(16 * n, 16 * n), Move(9 * n, 9 * n, writes=True)),
@@ -169,6 +171,7 @@ def _gather(b: Bench) -> Probe:
     whole = stage(1)
     return Probe(
         "Haar + gather + R1",
+        "portable",
         "coefficients",
         channels * plan.positions,
         (Move(b.one.x.nbytes, b.one.x.nbytes), Move(panels, panels // room.strips.count, writes=True)),
@@ -196,6 +199,7 @@ def _product(b: Bench) -> Probe:
     area = panels // room.strips.count + room.weights.nbytes
     return Probe(
         "MAC + R2",
+        "portable",
         "MACs",
         channels * outs * plan.kept,
         (
@@ -213,8 +217,8 @@ def _product(b: Bench) -> Probe:
 def _inverse(b: Bench) -> Probe:
     plan, room, f = b.one.plan, b.room, b.room.prepared
     outs, slots, rows, width = plan.out_channels, b.places.shape[1], f.order[2], plan.padded_width
-    out = np.zeros((outs, plan.height, plan.width), np.int8)
-    strip_out = np.zeros((outs, min(plan.height, 1 << f.levels), plan.width), np.int8)
+    out = aligned(np.int8, (outs, plan.height, plan.width))
+    strip_out = aligned(np.int8, (outs, min(plan.height, 1 << f.levels), plan.width))
     head, own = (f.levels, f.bias, f.r3, f.low, f.high), b.owns("words", "approximations", "pixels")
     kept = (slots, b.places, b.counts)
 
@@ -231,6 +235,7 @@ def _inverse(b: Bench) -> Probe:
     y, whole = 2 * outs * b.padded_kept, stage(1)
     return Probe(
         "zero-fill + inverse + R3",
+        "portable",
         "pixels",
         outs * plan.positions,
         (Move(y, y // room.strips.count), Move(out.nbytes, out.nbytes, writes=True)),

@@ -51,13 +51,15 @@ class Far:
 class Probe:
     """One stage of a layer.
 
-    ops: what the stage is for, counted in `kind`. run: the stage, as the layer runs it. kernel: the kernel
-    that does `ops`, alone, as often, on one block that stays in the first-level cache. shape_text: what of
-    the layer's shape makes this kernel slower than at its best. far: None where a stage's data are cached
-    anyway. rest_text: what the stage does besides all that.
+    kernels: the path whose kernels run it; a path may share those of another. ops: what the stage is for,
+    counted in `kind`. run: the stage, as the layer runs it. kernel: the kernel that does `ops`, alone, as
+    often, on one block that stays in the first-level cache. shape_text: what of the layer's shape makes this
+    kernel slower than at its best. far: None where a stage's data are cached anyway. rest_text: what the
+    stage does besides all that.
     """
 
     name: str
+    kernels: str
     kind: str
     ops: int
     moves: tuple[Move, ...]

@@ -74,14 +74,14 @@ def _panel(
     intensities = [row.stage.ops / row.stage.bytes for row in rows]
     speeds = [row.stage.ops / row.stage.seconds / 1e9 for row in rows]
     line = np.geomspace(min(intensities) / 5, max(intensities) * 5, 200)
-    peaks = {row.measured.path: rates[row.measured.path, row.stage.name] for row in rows}
-    for path, peak in peaks.items():
+    peaks = {row.measured.probe.kernels: rates[row.measured.key] for row in rows}
+    for kernels, peak in peaks.items():
         for area, style in AREAS:
             slope = bandwidth.read[_nearest(bandwidth, area)]
             axes.plot(line, np.minimum(line * slope, peak) / 1e9, color="k", ls=style, lw=1)
         if len(peaks) > 1:
             axes.annotate(
-                path, (line[-1], peak / 1e9), ha="right", va="bottom", fontsize=7
+                kernels, (line[-1], peak / 1e9), ha="right", va="bottom", fontsize=7
             )  # whose roof it is
     for row, x, y in zip(rows, intensities, speeds, strict=True):
         axes.plot(x, y, MARKERS[row.measured.path], ms=6, color=colours[row.measured.label], alpha=0.85)

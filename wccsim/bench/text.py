@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wccsim.bench.layers import Measured
+from wccsim.bench.layers import CHOSEN, Measured
 from wccsim.bench.machine import machine_lines
 from wccsim.bench.peers import ONNXRUNTIME, PYTORCH
 from wccsim.bench.timing import geometric_mean
@@ -30,7 +30,8 @@ def layers_text(rows: Sequence[Measured], not_run: Sequence[str], threads: int) 
             for row in rows
         ],
     )
-    parts = [*machine_lines(threads), "ms, best call (median)", "", times]
+    chosen = ", ".join(f"{row.job.label} {row.chosen}" for row in rows)
+    parts = [*machine_lines(threads), "ms, best call (median)", "", times, f"chosen: {chosen}"]
     for path in [name for name in names if not name.startswith((ONNXRUNTIME, PYTORCH))]:
         body: list[list[Cell]] = []
         means: list[Cell] = ["geometric mean"]
@@ -66,7 +67,7 @@ def layers_text(rows: Sequence[Measured], not_run: Sequence[str], threads: int) 
 def summary_lines(rows: Sequence[Measured]) -> list[str]:
     """For each path that ran every layer, by best call: both geometric means, and its slowest layer."""
     lines = []
-    for path in [name for name in PATHS if all(name in row.times for row in rows)]:
+    for path in [name for name in (CHOSEN, *PATHS) if all(name in row.times for row in rows)]:
         told = []
         for peer in (ONNXRUNTIME, PYTORCH):
             ratios = [ratio for row in rows if (ratio := row.ratio(peer, path)) is not None]

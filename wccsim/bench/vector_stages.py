@@ -12,7 +12,7 @@ import numpy.typing as npt
 from wccsim.bench import vector_loops as loops
 from wccsim.bench.inputs import Job
 from wccsim.bench.probes import Call, Far, Move, Part, Probe, claimed, repeated
-from wccsim.datapath.fused import Kernels, Room, Workspace
+from wccsim.datapath.fused import Kernels, Room, Workspace, aligned
 from wccsim.datapath.strips import BINS, ROOM, Threshold, _boundary, select
 from wccsim.datapath.vector_forward import BLOCK
 from wccsim.datapath.vector_gather import GROUP
@@ -128,6 +128,7 @@ def _score(b: Bench) -> Probe:
     scores_bytes = 8 * plan.positions
     return Probe(
         "Haar + score",
+        "vector",
         "squares",
         plan.channels * plan.positions,
         (Move(b.one.x.nbytes, b.one.x.nbytes), Move(scores_bytes, scores_bytes, writes=True)),
@@ -161,6 +162,7 @@ def _selection(b: Bench) -> Probe:
     far = claimed(1, 1, loops.collect, lambda _: (room.scores, chosen, found))
     return Probe(
         "selection",
+        "vector",
         "scores",
         n,
         (Move(8 * n, 8 * n),),
@@ -192,6 +194,7 @@ def _marks(b: Bench) -> Probe:
 
     return Probe(
         "marks + bitmap",
+        "vector",
         "positions",
         n,
         (Move(8 * n, 8 * n), Move(9 * n, 9 * n, writes=True)),
@@ -220,6 +223,7 @@ def _gather(b: Bench) -> Probe:
     r1 = b.call(loops.requantised, lambda t: (f.layout, f.numbers, b.counts, b.own[t]))
     return Probe(
         "Haar + gather + R1",
+        "vector",
         "coefficients",
         plan.channels * plan.positions,
         (Move(b.one.x.nbytes, b.one.x.nbytes), Move(panels, panels // b.strips, writes=True)),
@@ -254,6 +258,7 @@ def _product(b: Bench) -> Probe:
     panels, weights = -(-channels // 4) * 4 * b.groups * GROUP, room.weights.nbytes
     return Probe(
         "MAC + R2",
+        "matrix" if f.numbers.matrix else "vector",
         "MACs",
         channels * outs * plan.kept,
         (
@@ -271,13 +276,14 @@ def _product(b: Bench) -> Probe:
 def _inverse(b: Bench) -> Probe:
     plan, f = b.one.plan, b.prepared
     outs, y = plan.out_channels, 4 * plan.out_channels * b.groups * GROUP
-    out = np.zeros(outs * plan.height * plan.width, np.int8)
-    strip_out = np.zeros(outs * b.strip_layout.height * plan.width, np.int8)
+    out = aligned(np.int8, (outs * plan.height * plan.width,))
+    strip_out = aligned(np.int8, (outs * b.strip_layout.height * plan.width,))
     tail = (b.quarters, b.counts, f.scalers)
     whole = b.call(loops.pixels, lambda t: (1, *tail, f.layout, f.numbers, b.own[t], out))
     cached = b.call(loops.pixels, lambda t: (0, *tail, b.strip_layout, f.numbers, b.own[t], strip_out))
     return Probe(
         "zero-fill + inverse + R3",
+        "vector",
         "pixels",
         outs * plan.positions,
         (
