@@ -286,7 +286,9 @@ def test_limits_of_a_layer_as_table_and_plot(tmp_path):
     rates = peak_rates(found + best)
     rows = [limit_of(stage, rates, FLAT) for stage in found]
     assert all(row.compute_s <= row.measured.kernel_s * (1 + 1e-12) for row in rows)
-    text = limits_text(rows, rates, FLAT, 1)
+    text = limits_text(rows, {one.label: 2.0}, rates, FLAT, 1)
+    bounds = sum(max(row.memory_s, row.compute_s) for row in rows)
+    assert f"{2 / bounds:.2f}" in text and "2000.00" in text
     assert all(row.stage.name in text for row in rows)
     assert max(map(len, text.partition("stages take more")[0].splitlines()[:-1])) <= 100
     picture = tmp_path / "roofline.png"

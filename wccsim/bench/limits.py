@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from wccsim.bench.bandwidth import Bandwidth
 from wccsim.bench.inputs import Job, job
-from wccsim.bench.probes import Part, Probe, least_seconds
+from wccsim.bench.layers import path_call
+from wccsim.bench.probes import Part, Probe, least_seconds, repeated
 from wccsim.bench.stages import StageCost, probes
 from wccsim.datapath.engine import choose
+from wccsim.datapath.fused import Workspace
 from wccsim.parameters import WccParameters
 
 EXCESS = 1.3  # times its bound: beyond it a stage is explained
@@ -79,6 +81,11 @@ def suited_jobs(parameters: WccParameters) -> Iterator[Job]:
 def measure(one: Job, path: str, threads: int, rounds: int) -> list[Measured]:
     """Every stage of a layer on a path that covers it."""
     return [_measured(one.label, path, probe, rounds) for probe in probes(one, path, threads)]
+
+
+def whole_seconds(one: Job, path: str, threads: int, rounds: int) -> float:
+    """The least seconds of the layer as it runs, with a reused output and workspace."""
+    return least_seconds([repeated(path_call(one, path, Workspace(threads)))], rounds)[0]
 
 
 def _measured(label: str, path: str, probe: Probe, rounds: int) -> Measured:

@@ -14,9 +14,16 @@ TOLD_AREAS = (1 << 15, 1 << 20, 1 << 24, 1 << 28)  # bytes
 
 
 def limits_text(
-    rows: Sequence[Limit], rates: Mapping[tuple[str, str], float], bandwidth: Bandwidth, threads: int
+    rows: Sequence[Limit],
+    wholes: Mapping[str, float],
+    rates: Mapping[tuple[str, str], float],
+    bandwidth: Bandwidth,
+    threads: int,
 ) -> str:
-    """The measured peaks, every stage with its time, its bounds and the ratio to the greater one, and why."""
+    """The measured peaks, every stage with its time, its bounds and the ratio to the greater one, and why.
+
+    wholes: seconds of every layer, run as a whole.
+    """
     roof: list[list[Cell]] = []
     for what, measured in (("read", bandwidth.read), ("written", bandwidth.write)):
         roof += [
@@ -42,6 +49,7 @@ def limits_text(
     ]
     parts = [*machine_lines(threads), "", terminal_table(["what", "rate", "unit"], roof), ""]
     parts.append(terminal_table(heads, [_line(row) for row in rows]))
+    parts += ["", _sums(rows, wholes)]
     reasons = [text for row in rows if (text := reason(row)) is not None]
     if reasons:
         parts += [
@@ -52,6 +60,18 @@ def limits_text(
     else:
         parts += ["", f"no stage takes more than {EXCESS} times its bound"]
     return ending(parts, [])
+
+
+def _sums(rows: Sequence[Limit], wholes: Mapping[str, float]) -> str:
+    """Of every layer the sum of its stages beside the layer as it runs."""
+    body: list[list[Cell]] = []
+    for label, whole in wholes.items():
+        own = [row for row in rows if row.measured.label == label]
+        summed = sum(row.stage.seconds for row in own)
+        bounds = sum(max(row.memory_s, row.compute_s) for row in own)
+        body.append([label, own[0].measured.path, ms(summed), ms(whole), ms(bounds), f"{whole / bounds:.2f}"])
+    heads = ["layer", "path", "stages\nms", "whole layer\nms", "bounds\nms", "whole over\nbounds"]
+    return terminal_table(heads, body)
 
 
 def _line(row: Limit) -> list[Cell]:

@@ -168,18 +168,18 @@ def limits(**asked: Any) -> None:
     plot = checked_path(asked["plot"]) if asked["plot"] else None
     parameters, threads, path = _parameters(asked), _thread_count(asked), checked_name(asked["path"])
     with compile_notice():
-        found = [
-            one
-            for layer in progress(jobs(parameters), len(LAYERS), "layers")
-            for one in measuring.measure(layer, path_of(layer, path), threads, asked["rounds"])
-        ]
+        found, wholes = [], {}
+        for layer in progress(jobs(parameters), len(LAYERS), "layers"):
+            own = path_of(layer, path)
+            found += measuring.measure(layer, own, threads, asked["rounds"])
+            wholes[layer.label] = measuring.whole_seconds(layer, own, threads, asked["rounds"])
         suited = measuring.best_measured(found, parameters, threads, asked["rounds"])
         bandwidth = measure_bandwidth(threads)
     rates = measuring.peak_rates(found + suited)
     rows = [measuring.limit_of(one, rates, bandwidth) for one in found]
     if plot:
         roofline_plot(rows, rates, bandwidth, plot)
-    click.echo(limits_text(rows, rates, bandwidth, threads), nl=False)
+    click.echo(limits_text(rows, wholes, rates, bandwidth, threads), nl=False)
 
 
 @bench.command()
