@@ -23,15 +23,15 @@ def _ratio(value: float | None) -> str | None:
 def layers_text(rows: Sequence[Measured], not_run: Sequence[str], threads: int) -> str:
     """Times of every contender, then the ratios of every path with their geometric means."""
     names = list(rows[0].times)
-    times = terminal_table(
-        ["layer", *(_two_lines(name) for name in names)],
-        [
-            [row.job.label, *(f"{ms(row.times[n].best)} ({ms(row.times[n].median)})" for n in names)]
-            for row in rows
-        ],
-    )
-    chosen = ", ".join(f"{row.job.label} {row.chosen}" for row in rows)
-    parts = [*machine_lines(threads), "ms, best call (median)", "", times, f"chosen: {chosen}"]
+    heads = ["layer", *(_two_lines(name) for name in names)]
+    best = terminal_table(heads, [[r.job.label, *(ms(r.times[n].best) for n in names)] for r in rows])
+    typical = terminal_table(heads, [[r.job.label, *(ms(r.times[n].median) for n in names)] for r in rows])
+    parts = [
+        *machine_lines(threads),
+        *(f"chosen: {row.chosen:8} for {row.job.label}" for row in rows),
+        "",
+        *("ms, best call", best, "", "ms, median", typical),
+    ]
     for path in [name for name in names if not name.startswith((ONNXRUNTIME, PYTORCH))]:
         body: list[list[Cell]] = []
         means: list[Cell] = ["geometric mean"]
