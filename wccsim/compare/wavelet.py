@@ -70,16 +70,19 @@ class Wavelet(Method):
         sample = sample_study(study)
         spare = self.or_uniform and study.x.shape[0] > 1
         trial = _Trial(sample, target_bits * sample.x.size / study.x.size, sample is study, spare)
+        surely_rice = False
         if self.choose_words:
             rice = self._improved(replace(self.base, words="rice"), trial)
-        if not self.choose_words or trial.best([rice, replace(rice, words="fixed"), self.base]) != rice:
+            best = trial.best([rice, replace(rice, words="fixed"), self.base])
+            surely_rice = best == rice and not trial.leaves_bits_over(rice)
+        if not surely_rice:
             self._improved(self.base, trial)
         ranked = trial.ranked()
         fixed, coded = ([s for s in ranked if s.words == name][:most] for name, most in _FINALISTS.items())
-        if sample is study:  # the errors are those of the whole map
-            return [*fixed[:1], *coded[:1]]
-        if ranked[0].words == "rice":
-            return coded
+        if surely_rice:
+            return coded[:1] if sample is study else coded
+        if sample is study:  # the errors are those of the whole map, but for what left-over bits buy
+            return [*fixed[:1], *coded]
         return list(dict.fromkeys([*fixed, replace(fixed[0], levels=3), *coded, self.base]))
 
     def _improved(self, start: WccSetting, trial: _Trial) -> WccSetting:
@@ -124,6 +127,11 @@ class _Trial:
     def best(self, settings: Iterable[WccSetting]) -> WccSetting:
         """The one of least error; of several the fewest levels and the narrowest words."""
         return min(settings, key=self._key)
+
+    def leaves_bits_over(self, setting: WccSetting) -> bool:
+        """Whether every position together costs less than asked: what is left is an estimate then."""
+        knob = WccKnob(setting, self._study, self._stop)
+        return knob.bits(self._study.x, knob.span(self._study.x)[0]) <= self._wanted
 
     def ranked(self) -> list[WccSetting]:
         """All that were tried, the best first."""
