@@ -2,6 +2,7 @@
 
 import builtins
 import math
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -196,7 +197,15 @@ def test_every_call_of_a_probe_runs(path):
             call(1)
 
 
-def test_a_stage_that_no_fast_path_runs_is_refused():
+@pytest.mark.parametrize("path", MEASURED)
+def test_a_layer_that_keeps_one_position_has_finite_bounds(path):
+    found = measure(covered(path, keep=Fraction(1, 40 * 48)), path, 1, 1)
+    for row in (limit_of(one, peak_rates(found), FLAT) for one in found):
+        assert 0 < row.compute_s < math.inf and 0 < row.memory_s < math.inf and 0 < row.share < math.inf
+
+
+def test_a_stage_that_no_fast_path_runs_is_refused(monkeypatch):
+    monkeypatch.delenv("WCCSIM_PATH", raising=False)
     one = job("deep", (4, 64, 64), 4, WccParameters(bias=True, levels=5), seed=1)
     with pytest.raises(WccsimError, match="coefficients have 18 bits"):
         path_of(one)
@@ -281,7 +290,7 @@ def test_a_stage_far_from_its_bound_is_explained_by_its_parts_the_greatest_first
 
 def test_limits_of_a_layer_as_table_and_plot(tmp_path):
     one = small_job()
-    found = measure(one, path_of(one), 1, 1)
+    found = measure(one, path_of(one, "portable"), 1, 1)
     best = best_measured(found, SMALL, 1, 1)
     rates = peak_rates(found + best)
     rows = [limit_of(stage, rates, FLAT) for stage in found]
@@ -312,7 +321,8 @@ def network():
     return load_network("mobilenetv2", input_size=(32, 32))
 
 
-def test_stack_runs_every_pointwise_layer():
+def test_stack_runs_every_pointwise_layer(monkeypatch):
+    monkeypatch.delenv("WCCSIM_PATH", raising=False)
     layers = stack.pointwise_layers(network())
     assert layers and all(layer.kernel == (1, 1) for layer in layers)
     outputs, channels = layers[0].out_shape.channels, layers[0].in_shape.channels
@@ -478,7 +488,7 @@ def test_the_summary_is_the_arithmetic_of_the_rows():
     ],
 )
 def test_a_users_mistake_is_one_line(arguments, says):
-    result = CliRunner().invoke(main, ["bench", *arguments])
+    result = CliRunner(env={"WCCSIM_PATH": None}).invoke(main, ["bench", *arguments])
     assert result.exit_code == 2
     assert says in result.output
     assert len(result.output.strip().splitlines()) == 1

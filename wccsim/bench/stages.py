@@ -40,7 +40,9 @@ def path_of(one: Job, wanted: str | None = None) -> str:
     """The fast path that runs a layer; WccsimError where `wanted`, or any, does not."""
     choice = choose(one.plan, False, wanted)
     if choice.name not in MEASURED or choice.name != (wanted or choice.name):
-        raise WccsimError(f"the stages of {one.label} cannot be measured: {choice.reason}")
+        raise WccsimError(
+            f"the stages of {one.label} cannot be measured, since the plain path runs it: {choice.reason}"
+        )
     return choice.name
 
 

@@ -173,8 +173,8 @@ def products(counter, claims, tile_shapes, counts, weights, scalers, layout, num
 
 
 @njit(cache=True, nogil=True)
-def first_tile(counter, claims, tile_shapes, groups, fours, weights, r2, numbers, own):
-    """The first tile, `groups` times over all claims of a map; fours 0: R2 without products."""
+def first_tile(counter, claims, tile_shapes, times, fours, weights, r2, numbers, own):
+    """The first tile, `times` a claim, a claim for each group of the map; fours 0: R2 without products."""
     panels, ups, reliefs, sums, y, slots = (
         own.panels,
         own.ups,
@@ -188,12 +188,12 @@ def first_tile(counter, claims, tile_shapes, groups, fours, weights, r2, numbers
         configure(tile_shapes)
     while claim(counter) < claims:
         if numbers.matrix:
-            for _ in range(groups):
+            for _ in range(times):
                 _multiply_matrix(
                     panels, fours, GROUP, weights, r2, 0, raised, limit, ups, reliefs, sums, y, slots
                 )
         else:
-            for _ in range(groups):
+            for _ in range(times):
                 _multiply_tile(panels, fours, GROUP, weights, r2, 0, raised, limit, ups, reliefs, y, slots)
     if numbers.matrix:
         release()

@@ -245,11 +245,8 @@ def _product(b: Bench) -> Probe:
     )
 
     def tiles_of(fours: int) -> Call:
-        each = tiles * b.groups // b.strips
-        return b.call(
-            loops.first_tile,
-            lambda t: (f.tile_shapes, each, fours, room.weights, f.scalers.r2, f.numbers, b.own[t]),
-        )
+        head = (f.tile_shapes, tiles, fours, room.weights, f.scalers.r2, f.numbers)
+        return claimed(room.threads, b.groups, loops.first_tile, lambda t: (*head, b.own[t]))
 
     depth = ROW_BYTES if f.numbers.matrix else 4  # channels of a tile's step
     tiles, deep = -(-outs // rows), -(-channels // depth) * depth
