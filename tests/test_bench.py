@@ -492,3 +492,24 @@ def test_a_users_mistake_is_one_line(arguments, says):
     assert result.exit_code == 2
     assert says in result.output
     assert len(result.output.strip().splitlines()) == 1
+
+
+def test_the_commands_run_on_small_layers(monkeypatch, tmp_path):
+    monkeypatch.setattr("wccsim.bench.layers.LAYERS", ((4, 6, 16, 64),))
+    picture, weights = tmp_path / "roofline.png", tmp_path / "weights.npz"
+    layers = stack.pointwise_layers(network())
+    np.savez(weights, only=random_weights(layers[2], 0))
+
+    def output(*arguments):
+        result = CliRunner(env={"WCCSIM_PATH": None}).invoke(main, ["bench", *arguments])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    limits = output("limits", "--path", "portable", "--rounds", "1", "--plot", str(picture))
+    assert "4->6@16x64" in limits and "bounds" in limits
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "4->6@16x64" in output("layers", "--no-peers", "--rounds", "1")
+    command = ("stack", "mobilenetv2", "--input", "32x32", "--rounds", "1", "--weights", str(weights))
+    found = output(*command)
+    assert f"weights: {weights}, 1 of its 1 1x1 matrices" in found
+    assert f"1 of {len(layers)} layers run on given weights" in found
