@@ -40,7 +40,7 @@ def score(
     s = claim(counter)
     while s < claims:
         strip = s % strips * step
-        _score_strip(image, strip, layout, numbers, batch, lows, squares, flat)
+        _score_strip(image, strip, numbers, layout.rows, layout.tops, batch, lows, squares, flat)
         _count_strip(flat, strip * words, words, binned, bins)
         s = claim(counter)
 
@@ -48,22 +48,24 @@ def score(
 @njit(cache=True, nogil=True)
 def squares_of_pairs(counter, claims, image, layout, numbers, lows, squares):
     """Haar and squares of the first two channels of a map of one strip, as often as it has pairs."""
+    rows, tops = layout.rows, layout.tops
     while claim(counter) < claims:
-        for c in range(0, layout.channels, 2):
-            _add_pair(image, 0, I64(c + 1 < layout.channels), 0, layout, numbers, lows, squares)
+        for c in range(0, numbers.channels, 2):
+            both = I64(c + 1 < numbers.channels)
+            _add_pair(image, 0, both, 0, numbers, rows, tops, lows, squares)
 
 
 @njit(cache=True, nogil=True)
-def flushes(counter, claims, layout, levels, batch, squares, scores):
+def flushes(counter, claims, layout, numbers, batch, squares, scores):
     """The sums of squares to 64-bit scores, as often as a score does it."""
-    rows, columns = layout.rows.size, layout.columns
+    rows, columns, levels = layout.rows.size, numbers.columns, numbers.levels
     while claim(counter) < claims:
         for i in range(4 * rows * columns):
             scores[i] = 0
         squares[:] = 0
-        for c in range(0, layout.channels, 2):
+        for c in range(0, numbers.channels, 2):
             for level in range(1, levels + 1):
-                if (c + 2) % batch[level] == 0 or c + 2 >= layout.channels:
+                if (c + 2) % batch[level] == 0 or c + 2 >= numbers.channels:
                     _flush(squares, scores, 0, levels, level, rows, columns)
 
 
@@ -85,27 +87,29 @@ def collect(counter, claims, scores, chosen, found):
 
 
 @njit(cache=True, nogil=True)
-def marks(counter, claims, strips, step, scores, layout, threshold, own, energy, kept):
+def marks(counter, claims, strips, step, scores, layout, numbers, threshold, own, energy, kept):
     """Masks, lists, the tables' kept entries, and scores and flags in flat order."""
     s = claim(counter)
     while s < claims:
-        _mark(s % strips * step, scores, layout, threshold, own, (energy, kept))
+        _mark(s % strips * step, scores, layout, numbers, threshold, own, (energy, kept))
         s = claim(counter)
 
 
 @njit(cache=True, nogil=True)
-def flat_order(counter, claims, scores, layout, own, energy, kept):
+def flat_order(counter, claims, scores, layout, numbers, own, energy, kept):
     """Scores and flags in flat order, always of the first strip."""
-    words = 4 * layout.rows.size * layout.columns
+    words = 4 * layout.rows.size * numbers.columns
     while claim(counter) < claims:
         _write_marks(scores, 0, words, layout.pieces, own.masks, own.flags, energy, kept)
 
 
 @njit(cache=True)
-def parts_of(scores, layout, threshold, own, energy, kept, halves, quarters, counts):
+def parts_of(scores, layout, numbers, threshold, own, energy, kept, halves, quarters, counts):
     """Of every strip its marks and lists; counts int64 [strips, 3]: kept words, lengths of both lists."""
     for s in range(counts.shape[0]):
-        counts[s, 0], counts[s, 1], counts[s, 2] = _mark(s, scores, layout, threshold, own, (energy, kept))
+        counts[s, 0], counts[s, 1], counts[s, 2] = _mark(
+            s, scores, layout, numbers, threshold, own, (energy, kept)
+        )
         halves[s] = own.halves
         quarters[s] = own.quarters
 
@@ -125,30 +129,31 @@ def gather(counter, claims, step, image, layout, numbers, halves, counts, own):
 @njit(cache=True, nogil=True)
 def transforms(counter, claims, image, layout, numbers, own):
     """The Haar transform of the first channel of a map of one strip, as often as it has channels."""
+    rows, tops, words, lows = layout.rows, layout.tops, own.words, own.lows
     while claim(counter) < claims:
-        for _ in range(layout.channels):
-            _forward_strip(image, 0, 0, layout, numbers, own.words, own.lows)
+        for _ in range(numbers.channels):
+            _forward_strip(image, 0, 0, numbers, rows, tops, words, lows)
 
 
 @njit(cache=True, nogil=True)
-def gathered(counter, claims, layout, halves, counts, own):
+def gathered(counter, claims, numbers, halves, counts, own):
     """The gather of a strip's kept words, for all channels, always to the same place."""
     s = claim(counter)
     while s < claims:
         which = s % counts.shape[0]
-        for _ in range(layout.channels):
+        for _ in range(numbers.channels):
             _compress_strip(own.words, halves[which], counts[which, 1], own.four, 0)
         s = claim(counter)
 
 
 @njit(cache=True, nogil=True)
-def requantised(counter, claims, layout, numbers, counts, own):
+def requantised(counter, claims, numbers, counts, own):
     """R1 of a strip's kept words, four channels at a time, always to the same panels."""
     slots = own.four.size // 4
     s = claim(counter)
     while s < claims:
         count = counts[s % counts.shape[0], 0]
-        for _ in range(0, layout.channels, 4):
+        for _ in range(0, numbers.channels, 4):
             for j in range(0, count, GROUP):
                 requantise_four(
                     own.four, slots, j, own.shifts, numbers.multiplier, numbers.q_limit, numbers.signs,
@@ -158,7 +163,7 @@ def requantised(counter, claims, layout, numbers, counts, own):
 
 
 @njit(cache=True, nogil=True)
-def products(counter, claims, tile_shapes, counts, weights, scalers, layout, numbers, own):
+def products(counter, claims, tile_shapes, counts, weights, scalers, numbers, own):
     """MAC array and R2 of all outputs."""
     if numbers.matrix:
         configure(tile_shapes)
@@ -166,7 +171,7 @@ def products(counter, claims, tile_shapes, counts, weights, scalers, layout, num
     while s < claims:
         full = (counts[s % counts.shape[0], 0] + GROUP - 1) // GROUP * GROUP
         for row in range(0, scalers.bias.size, numbers.tile_rows):
-            _multiply(row, full, weights, scalers, layout, numbers, own)
+            _multiply(row, full, weights, scalers, numbers, own)
         s = claim(counter)
     if numbers.matrix:
         release()
@@ -202,16 +207,16 @@ def first_tile(counter, claims, tile_shapes, times, fours, weights, r2, numbers,
 @njit(cache=True, nogil=True)
 def pixels(counter, claims, step, quarters, counts, scalers, layout, numbers, own, out):
     """Zero-fill, inverse and R3 of all outputs."""
-    slots = own.four.size // 4
+    slots, rows, tops, wide, low_bands = own.four.size // 4, layout.rows, layout.tops, own.wide, own.low_bands
+    bias, table, y = scalers.bias, scalers.r3, own.y
     s = claim(counter)
     while s < claims:
         which = s % counts.shape[0]
-        own.wide[:] = 0
-        for o in range(scalers.bias.size):
-            at = o % numbers.tile_rows * slots
-            _expand_strip(own.y, at, quarters[which], counts[which, 2], own.wide)
-            bias = scalers.bias[o]
-            _inverse_strip(own.wide, bias, scalers.r3, o, which * step, layout, numbers, own.low_bands, out)
+        wide[:] = 0
+        parts = quarters[which]
+        for o in range(bias.size):
+            _expand_strip(y, o % numbers.tile_rows * slots, parts, counts[which, 2], wide)
+            _inverse_strip(wide, bias[o], table, o, which * step, numbers, rows, tops, low_bands, out)
         s = claim(counter)
 
 
@@ -231,8 +236,8 @@ def expanded(counter, claims, quarters, counts, scalers, numbers, own):
 @njit(cache=True, nogil=True)
 def inverted(counter, claims, scalers, layout, numbers, own, out):
     """Inverse and R3 of all outputs, always to the first one of a map of one strip."""
+    rows, tops, wide, low_bands = layout.rows, layout.tops, own.wide, own.low_bands
+    bias, table = scalers.bias, scalers.r3
     while claim(counter) < claims:
-        for o in range(scalers.bias.size):
-            _inverse_strip(
-                own.wide, scalers.bias[o], scalers.r3, 0, 0, layout, numbers, own.low_bands, out
-            )  # fmt: skip
+        for o in range(bias.size):
+            _inverse_strip(wide, bias[o], table, 0, 0, numbers, rows, tops, low_bands, out)

@@ -24,8 +24,8 @@ from wccsim.datapath.vector_plan import Own, Prepared
 class Bench:
     """A layer with everything that its stages need, and what they leave for each other.
 
-    image: the map, flat; strip: its first strip alone, as a plan of its own (`layout`) and flat. own: scratch
-    of each thread. halves, quarters, counts: `vector_loops.parts_of`. energy, kept: the marks.
+    image: the map, flat; strip: its first strip alone, as a plan of its own (`strip_numbers`) and flat. own:
+    scratch of each thread. halves, quarters, counts: `vector_loops.parts_of`. energy, kept: the marks.
     """
 
     one: Job
@@ -34,7 +34,7 @@ class Bench:
     own: list[Own]
     image: npt.NDArray[np.int8]
     strip: npt.NDArray[np.int8]
-    strip_layout: Any
+    strip_numbers: Any
     bins: npt.NDArray[Any]
     threshold: Threshold
     energy: npt.NDArray[np.int64]
@@ -81,13 +81,13 @@ def bench_of(one: Job, kernels: Kernels, threads: int) -> Bench:
     counts = np.empty((room.strips.count, 3), np.int64)
     energy, kept = np.empty(plan.positions, np.int64), np.empty(plan.positions, np.int8)
     scores, numbers = room.scores.reshape(-1), (threshold.low, threshold.high, threshold.last)
-    loops.parts_of(scores, f.layout, numbers, own[0], energy, kept, halves, quarters, counts)
+    loops.parts_of(scores, f.layout, f.numbers, numbers, own[0], energy, kept, halves, quarters, counts)
     for other in own[1:]:
         for name in ("masks", "shifts", "ups", "reliefs"):
             getattr(other, name)[:] = getattr(own[0], name)
     strip = np.ascontiguousarray(one.x[:, :rows]).view(np.int8).reshape(-1)
     return Bench(
-        one, kernels, room, own, image, strip, f.layout._replace(height=rows), bins, threshold, energy, kept,
+        one, kernels, room, own, image, strip, f.numbers._replace(height=rows), bins, threshold, energy, kept,
         halves, quarters, counts,
     )  # fmt: skip
 
@@ -99,7 +99,7 @@ def probes(one: Job, kernels: Kernels, threads: int = 1) -> list[Probe]:
 
 
 def _row_text(b: Bench) -> str:
-    blocks = -(-b.prepared.layout.columns // BLOCK)
+    blocks = -(-b.prepared.numbers.columns // BLOCK)
     return f"rows of {b.one.plan.width} pixels, {blocks} block{'s' * (blocks > 1)} a row"
 
 
@@ -110,18 +110,18 @@ def _score(b: Bench) -> Probe:
     ]
     bins = room.scratch["bins"]
     strip_scores = [np.zeros((1, room.strips.words), np.int64) for _ in range(room.threads)]
-    head = (f.numbers, f.batch)
+    head, own_head = (f.numbers, f.batch), (b.strip_numbers, f.batch)
     whole = b.call(
         loops.score, lambda t: (b.strips, 1, b.image, f.layout, *head, *scratch[t], room.scores, bins[t])
     )
     cached = b.call(
         loops.score,
-        lambda t: (b.strips, 0, b.strip, b.strip_layout, *head, *scratch[t], strip_scores[t], bins[t]),
+        lambda t: (b.strips, 0, b.strip, f.layout, *own_head, *scratch[t], strip_scores[t], bins[t]),
     )
-    pairs = b.call(loops.squares_of_pairs, lambda t: (b.strip, b.strip_layout, f.numbers, *scratch[t][:2]))
+    pairs = b.call(loops.squares_of_pairs, lambda t: (b.strip, f.layout, b.strip_numbers, *scratch[t][:2]))
     flush = b.call(
         loops.flushes,
-        lambda t: (f.layout, f.numbers.levels, f.batch, scratch[t][1], strip_scores[t].reshape(-1)),
+        lambda t: (f.layout, f.numbers, f.batch, scratch[t][1], strip_scores[t].reshape(-1)),
     )
     histogram = b.call(loops.histogram, lambda t: (b.strips, room.scores, scratch[t][2], bins[t]))
     often = min(plan.channels, int(f.batch[f.numbers.levels]))
@@ -189,7 +189,7 @@ def _marks(b: Bench) -> Probe:
     def stage(step: int) -> Call:
         return b.call(
             loops.marks,
-            lambda t: (b.strips, step, scores, f.layout, numbers, b.own[t], b.energy, b.kept),
+            lambda t: (b.strips, step, scores, f.layout, f.numbers, numbers, b.own[t], b.energy, b.kept),
         )
 
     return Probe(
@@ -205,7 +205,7 @@ def _marks(b: Bench) -> Probe:
         (
             Part(
                 "writing scores and flags in flat order",
-                b.call(loops.flat_order, lambda t: (scores, f.layout, b.own[t], b.energy, b.kept)),
+                b.call(loops.flat_order, lambda t: (scores, f.layout, f.numbers, b.own[t], b.energy, b.kept)),
                 inside=True,
             ),
         ),
@@ -216,11 +216,11 @@ def _gather(b: Bench) -> Probe:
     plan, f = b.one.plan, b.prepared
     share = f"{plan.kept / plan.positions:.0%} of the words"
     panels = -(-plan.channels // 4) * 4 * b.groups * GROUP
-    tail = (f.numbers, b.halves, b.counts)
-    whole = b.call(loops.gather, lambda t: (1, b.image, f.layout, *tail, b.own[t]))
-    cached = b.call(loops.gather, lambda t: (0, b.strip, b.strip_layout, *tail, b.own[t]))
-    words = b.call(loops.gathered, lambda t: (f.layout, b.halves, b.counts, b.own[t]))
-    r1 = b.call(loops.requantised, lambda t: (f.layout, f.numbers, b.counts, b.own[t]))
+    tail = (b.halves, b.counts)
+    whole = b.call(loops.gather, lambda t: (1, b.image, f.layout, f.numbers, *tail, b.own[t]))
+    cached = b.call(loops.gather, lambda t: (0, b.strip, f.layout, b.strip_numbers, *tail, b.own[t]))
+    words = b.call(loops.gathered, lambda t: (f.numbers, b.halves, b.counts, b.own[t]))
+    r1 = b.call(loops.requantised, lambda t: (f.numbers, b.counts, b.own[t]))
     return Probe(
         "Haar + gather + R1",
         "vector",
@@ -228,7 +228,7 @@ def _gather(b: Bench) -> Probe:
         plan.channels * plan.positions,
         (Move(b.one.x.nbytes, b.one.x.nbytes), Move(panels, panels // b.strips, writes=True)),
         whole,
-        b.call(loops.transforms, lambda t: (b.strip, b.strip_layout, f.numbers, b.own[t])),
+        b.call(loops.transforms, lambda t: (b.strip, f.layout, b.strip_numbers, b.own[t])),
         _row_text(b),
         Far("the map beyond the second-level cache", whole, cached),
         (Part(f"the gather of {share}", words), Part(f"R1 of {share}", r1)),
@@ -241,7 +241,7 @@ def _product(b: Bench) -> Probe:
 
     run = b.call(
         loops.products,
-        lambda t: (f.tile_shapes, b.counts, room.weights, f.scalers, f.layout, f.numbers, b.own[t]),
+        lambda t: (f.tile_shapes, b.counts, room.weights, f.scalers, f.numbers, b.own[t]),
     )
 
     def tiles_of(fours: int) -> Call:
@@ -274,10 +274,10 @@ def _inverse(b: Bench) -> Probe:
     plan, f = b.one.plan, b.prepared
     outs, y = plan.out_channels, 4 * plan.out_channels * b.groups * GROUP
     out = aligned(np.int8, (outs * plan.height * plan.width,))
-    strip_out = aligned(np.int8, (outs * b.strip_layout.height * plan.width,))
+    strip_out = aligned(np.int8, (outs * b.strip_numbers.height * plan.width,))
     tail = (b.quarters, b.counts, f.scalers)
     whole = b.call(loops.pixels, lambda t: (1, *tail, f.layout, f.numbers, b.own[t], out))
-    cached = b.call(loops.pixels, lambda t: (0, *tail, b.strip_layout, f.numbers, b.own[t], strip_out))
+    cached = b.call(loops.pixels, lambda t: (0, *tail, f.layout, b.strip_numbers, b.own[t], strip_out))
     return Probe(
         "zero-fill + inverse + R3",
         "vector",
@@ -288,7 +288,7 @@ def _inverse(b: Bench) -> Probe:
             Move(out.nbytes, out.nbytes, writes=True),
         ),
         whole,
-        b.call(loops.inverted, lambda t: (f.scalers, b.strip_layout, f.numbers, b.own[t], strip_out)),
+        b.call(loops.inverted, lambda t: (f.scalers, f.layout, b.strip_numbers, b.own[t], strip_out)),
         _row_text(b),
         Far("the output beyond the second-level cache", whole, cached),
         (Part("zero-fill", b.call(loops.expanded, lambda t: (*tail, f.numbers, b.own[t]))),),

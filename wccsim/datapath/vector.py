@@ -44,9 +44,9 @@ from wccsim.datapath.workers import claim
 
 
 @njit(cache=True)
-def _mark(strip, scores, layout, threshold, own, marks):
+def _mark(strip, scores, layout, numbers, threshold, own, marks):
     """Masks, flags and tables of one strip; how many words it keeps; the lengths of both lists of parts."""
-    words = 4 * layout.rows.size * layout.columns
+    words = 4 * layout.rows.size * numbers.columns
     _mark_strip(scores, strip, words, layout.base, layout.step, threshold, own.masks)
     count, half_count = _list_parts(own.masks, BLOCK, own.halves)
     _, quarter_count = _list_parts(own.masks, LANES, own.quarters)
@@ -58,9 +58,9 @@ def _mark(strip, scores, layout, threshold, own, marks):
 
 
 @njit(cache=True)
-def _multiply(row, count, weights, scalers, layout, numbers, own):
+def _multiply(row, count, weights, scalers, numbers, own):
     """MAC array and R2 of a tile's output channels from `row` on, into own.y."""
-    fours, slots = (layout.channels + 3) // 4, own.four.size // 4
+    fours, slots = (numbers.channels + 3) // 4, own.four.size // 4
     if numbers.matrix:
         _multiply_matrix(
             own.panels, fours, count, weights, scalers.r2, row, numbers.sum_raise, numbers.y_limit, own.ups,
@@ -76,17 +76,19 @@ def _multiply(row, count, weights, scalers, layout, numbers, own):
 @njit(cache=True)
 def _layer_strip(strip, image, scores, layout, numbers, threshold, weights, scalers, own, marks, out):
     """One strip from scores to pixels."""
-    count, half_count, quarter_count = _mark(strip, scores, layout, threshold, own, marks)
+    count, half_count, quarter_count = _mark(strip, scores, layout, numbers, threshold, own, marks)
     full = (count + GROUP - 1) // GROUP * GROUP
     _gather_strip(image, strip, layout, numbers, half_count, full, own)
-    own.wide[:] = 0
-    slots, outputs = own.four.size // 4, scalers.bias.size
-    for row in range(0, outputs, numbers.tile_rows):
-        _multiply(row, full, weights, scalers, layout, numbers, own)
-        for o in range(row, min(row + numbers.tile_rows, outputs)):
-            _expand_strip(own.y, (o - row) * slots, own.quarters, quarter_count, own.wide)
-            bias = scalers.bias[o]
-            _inverse_strip(own.wide, bias, scalers.r3, o, strip, layout, numbers, own.low_bands, out)
+    rows, tops, wide, low_bands, y, quarters = (
+        layout.rows, layout.tops, own.wide, own.low_bands, own.y, own.quarters,
+    )  # fmt: skip
+    slots, bias, table = own.four.size // 4, scalers.bias, scalers.r3
+    wide[:] = 0
+    for row in range(0, bias.size, numbers.tile_rows):
+        _multiply(row, full, weights, scalers, numbers, own)
+        for o in range(row, min(row + numbers.tile_rows, bias.size)):
+            _expand_strip(y, (o - row) * slots, quarters, quarter_count, wide)
+            _inverse_strip(wide, bias[o], table, o, strip, numbers, rows, tops, low_bands, out)
 
 
 @njit(cache=True, nogil=True)

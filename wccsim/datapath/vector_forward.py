@@ -21,7 +21,7 @@ from typing import Any
 from numba import njit
 
 from wccsim.datapath.lanes import Array, Code, Vector, kernel
-from wccsim.datapath.portable_forward import I16, U
+from wccsim.datapath.portable_forward import U
 from wccsim.datapath.workers import prefetch
 
 BLOCK = 32  # words of 16 bits in a register
@@ -88,8 +88,11 @@ def _store(code: Code, block: Vector, array: Array, at: Any, left: Any) -> None:
 def _store_bands(
     code: Code, bands: Quad, lows: Array, low_at: Any, words: Array, size: Any, at: Any, left: Any
 ) -> None:
-    """LL to lows[low_at], the others to words[size + at], [2 size + at], [3 size + at]; `left` words."""
-    _store(code, bands[0], lows, low_at, left)
+    """LL to lows[low_at], the others to words[size + at], [2 size + at], [3 size + at]; `left` words.
+
+    LL is stored whole: what lies behind it is written later, and a masked store is not handed on to a load.
+    """
+    code.store(bands[0], lows, low_at)
     for band in bands[1:]:
         at = code.builder.add(at, size)
         _store(code, band, words, at, left)
@@ -115,61 +118,84 @@ def _haar_next(partial: bool) -> Any:
     return kernel(write)
 
 
-def _last_block(code, lows, start, i, offset, words):
-    """A block of the last LL band, the offset of its pixels taken off, to words[i:]."""
-    code.store(code.load(lows, code.builder.add(start, i), 16) - code.spread(offset, 16), words, i)
+def _haar_last(code, lows, start, i, left, offset, words):
+    """The first `left` words of a block of the last LL band, the pixels' offset taken off, to words[i:]."""
+    block = code.load(lows, code.builder.add(start, i), 16) - code.spread(offset, 16)
+    _store(code, block, words, i, left)
 
 
 haar_first_whole, haar_first_part = _haar_first(False), _haar_first(True)
 haar_next_whole, haar_next_part = _haar_next(False), _haar_next(True)
-haar_last = kernel(_last_block)
+haar_last = kernel(_haar_last)
 
 
 @njit(cache=True)
-def _pair_of_rows(strip, r, layout, levels):
-    """Where the r-th pair of rows begins in its channel; their pixels in the map; words in whole blocks."""
-    y = (strip << levels) + 2 * layout.rows[r]
-    top_left = layout.width if y < layout.height else 0
-    bottom_left = layout.width if y + 1 < layout.height else 0
-    return y * layout.width, top_left, bottom_left, min(top_left, bottom_left) // PIXELS * BLOCK
+def _pair_of_rows(strip, row, numbers):
+    """Where a pair of rows begins in its channel, their pixels in the map, and words in whole blocks."""
+    y = (strip << numbers.levels) + 2 * row
+    top_left = numbers.width if y < numbers.height else 0
+    bottom_left = numbers.width if y + 1 < numbers.height else 0
+    return y * numbers.width, top_left, bottom_left, min(top_left, bottom_left) // PIXELS * BLOCK
 
 
 @njit(cache=True)
-def _prefetch_strip(image, channel, strip, layout, levels):
+def _is_whole(strip, tops, numbers):
+    """All rows of the strip lie inside the map and consist of whole blocks: `tops` says where they begin."""
+    return tops.size > 0 and (strip + 1) << numbers.levels <= numbers.height
+
+
+@njit(cache=True)
+def _first_pixel(channel, strip, numbers):
+    """Of a strip of a channel."""
+    return (channel * numbers.height + (strip << numbers.levels)) * numbers.width
+
+
+@njit(cache=True)
+def _prefetch_strip(image, channel, strip, numbers):
     """Ask for a channel's strip: it lies far from the one before, where no processor looks ahead."""
-    start = channel * layout.height * layout.width + (strip << levels) * layout.width
-    for i in range(start, min(start + (layout.width << levels), image.size), LINE_BYTES):
+    start = _first_pixel(channel, strip, numbers)
+    for i in range(start, min(start + (numbers.width << numbers.levels), image.size), LINE_BYTES):
         prefetch(image, i)
 
 
 @njit(cache=True)
-def _forward_strip(image, channel, strip, layout, numbers, words, lows):
-    """All coefficients of one strip of one channel of image int8, flat, in strip order, into `words` int16.
-
-    lows: room for LL_1, LL_2, ..., one after the other.
-    """
-    levels, offset, width, columns = numbers.levels, numbers.offset, layout.width, layout.columns
-    _prefetch_strip(image, channel + 1, strip, layout, levels)
-    size = layout.rows.size * columns
-    for r in range(layout.rows.size):
-        first, tl, bl, whole = _pair_of_rows(strip, r, layout, levels)
-        at, top = r * columns, channel * layout.height * width + first
+def _forward_rows(image, channel, strip, numbers, rows, words, lows):
+    """Level 1 of one strip of one channel, row by row, parts of blocks too."""
+    width, columns, offset = numbers.width, numbers.columns, numbers.offset
+    size = rows.size * columns
+    for r in range(rows.size):
+        first, tl, bl, whole = _pair_of_rows(strip, rows[U(r)], numbers)
+        at, top = r * columns, channel * numbers.height * width + first
         for i in range(0, whole, BLOCK):
             here = top + 2 * i
             haar_first_whole(image, here, 0, here + width, 0, offset, lows, words, size, at + i, 0)
         for i in range(whole, columns, BLOCK):
             here, n, m = top + 2 * i, tl - 2 * i, bl - 2 * i
             haar_first_part(image, here, n, here + width, m, offset, lows, words, size, at + i, columns - i)
-    start = 0
-    for _ in range(1, levels):
+
+
+@njit(cache=True)
+def _forward_strip(image, channel, strip, numbers, rows, tops, words, lows):
+    """All coefficients of one strip of one channel of image int8, flat, in strip order, into `words` int16.
+
+    lows: room for LL_1, LL_2, ..., one after the other.
+    """
+    _prefetch_strip(image, channel + 1, strip, numbers)
+    start, size = 0, rows.size * numbers.columns
+    if _is_whole(strip, tops, numbers):
+        width, top = numbers.width, _first_pixel(channel, strip, numbers)
+        for block in range(tops.size):
+            here, at = top + tops[U(block)], block * BLOCK
+            haar_first_whole(image, here, 0, here + width, 0, numbers.offset, lows, words, size, at, 0)
+    else:
+        _forward_rows(image, channel, strip, numbers, rows, words, lows)
+    for _ in range(1, numbers.levels):
         size >>= 2
-        for i in range(0, size, BLOCK):
-            if size - i >= BLOCK:
-                haar_next_whole(lows, start, size, i, words, 0)
-            else:
-                haar_next_part(lows, start, size, i, words, size - i)
+        for i in range(0, size - BLOCK + 1, BLOCK):
+            haar_next_whole(lows, start, size, i, words, 0)
+        if size % BLOCK:
+            i = size // BLOCK * BLOCK
+            haar_next_part(lows, start, size, i, words, size - i)
         start += 4 * size
-    for i in range(0, size - BLOCK + 1, BLOCK):
-        haar_last(lows, start, i, offset << (2 * levels), words)
-    for i in range(size // BLOCK * BLOCK, size):
-        words[U(i)] = I16(lows[U(start + i)] - (offset << (2 * levels)))
+    for i in range(0, size, BLOCK):
+        haar_last(lows, start, i, size - i, numbers.offset << (2 * numbers.levels), words)

@@ -137,16 +137,17 @@ def _compress_strip(words, parts, count, target, to):
 @njit(cache=True)
 def _gather_strip(image, strip, layout, numbers, half_count, count, own):
     """Haar, gather and R1 of one strip: own.panels, [group][four channels][GROUP], flat; whole groups."""
-    channels, slots = layout.channels, own.four.size // 4
-    fours = (channels + 3) // 4
+    rows, tops, words, lows, halves = layout.rows, layout.tops, own.words, own.lows, own.halves
+    four, shifts, panels = own.four, own.shifts, own.panels
+    channels, slots, fours = numbers.channels, four.size // 4, (numbers.channels + 3) // 4
     for c in range(channels):
-        _forward_strip(image, c, strip, layout, numbers, own.words, own.lows)
-        _compress_strip(own.words, own.halves, half_count, own.four, c % 4 * slots)
+        _forward_strip(image, c, strip, numbers, rows, tops, words, lows)
+        _compress_strip(words, halves, half_count, four, c % 4 * slots)
         if c + 1 == channels:
-            own.four[(c % 4 + 1) * slots :] = 0
+            four[(c % 4 + 1) * slots :] = 0
         if c + 1 == channels or c % 4 == 3:
             for j in range(0, count, GROUP):
                 requantise_four(
-                    own.four, slots, j, own.shifts, numbers.multiplier, numbers.q_limit, numbers.signs,
-                    own.panels, j * fours + c // 4 * GROUP,
+                    four, slots, j, shifts, numbers.multiplier, numbers.q_limit, numbers.signs, panels,
+                    j * fours + c // 4 * GROUP,
                 )  # fmt: skip

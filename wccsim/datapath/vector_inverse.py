@@ -18,7 +18,7 @@ from numba import njit
 
 from wccsim.datapath.lanes import Code, Vector, kernel
 from wccsim.datapath.portable_forward import U
-from wccsim.datapath.vector_forward import PIXELS, _pair_of_rows
+from wccsim.datapath.vector_forward import PIXELS, _first_pixel, _is_whole, _pair_of_rows
 from wccsim.datapath.vector_product import LANES, NUMBERS, number, scaled
 
 COLUMNS = 2 * LANES  # words of each band in a block of level 1
@@ -129,41 +129,51 @@ def _inverse_to_first(words, levels, bias, lows, count):
         add_bias(words, i, bias, lows, start + i)
     for _ in range(1, levels):
         begin = start - 4 * size
-        for i in range(0, size, LANES):
-            if size - i >= LANES:
-                inverse_next_whole(lows, start, words, size, i, size - i, begin)
-            else:
-                inverse_next_part(lows, start, words, size, i, size - i, begin)
+        for i in range(0, size - LANES + 1, LANES):
+            inverse_next_whole(lows, start, words, size, i, 0, begin)
+        if size % LANES:
+            i = size // LANES * LANES
+            inverse_next_part(lows, start, words, size, i, size - i, begin)
         size <<= 2
         start = begin
 
 
 @njit(cache=True)
-def _last_row(unsigned, lows, words, size, i, count, table, entry, low, out, top, bottom):
-    """Level 1 of whole blocks of two rows, `count` words of each band from i on."""
-    if unsigned:
-        for j in range(0, count, COLUMNS):
-            last_whole_unsigned(
-                lows, words, size, i + j, table, entry, low, out, top + 2 * j, 0, bottom + 2 * j, 0
-            )
+def _last_strip(lows, words, table, entry, numbers, tops, out, top):
+    """Level 1 of a whole strip, whose first pixel is out[top]."""
+    width, low, size = numbers.width, numbers.low, tops.size * COLUMNS
+    if numbers.unsigned:
+        for block in range(tops.size):
+            to, i = top + tops[U(block)], block * COLUMNS
+            last_whole_unsigned(lows, words, size, i, table, entry, low, out, to, 0, to + width, 0)
     else:
-        for j in range(0, count, COLUMNS):
-            last_whole(lows, words, size, i + j, table, entry, low, out, top + 2 * j, 0, bottom + 2 * j, 0)
+        for block in range(tops.size):
+            to, i = top + tops[U(block)], block * COLUMNS
+            last_whole(lows, words, size, i, table, entry, low, out, to, 0, to + width, 0)
 
 
 @njit(cache=True)
-def _inverse_strip(words, bias, table, channel, strip, layout, numbers, lows, out):
-    """Inverse, bias and R3 of one strip of one channel, into out int8 [Cout, H, W], flat."""
-    width, columns, low = layout.width, layout.columns, numbers.low
-    size, entry = layout.rows.size * columns, NUMBERS * channel
-    _inverse_to_first(words, numbers.levels, bias, lows, 4 * size)
-    for r in range(layout.rows.size):
-        first, tl, bl, whole = _pair_of_rows(strip, r, layout, numbers.levels)
-        i, top = r * columns, channel * layout.height * width + first
-        _last_row(numbers.unsigned, lows, words, size, i, whole, table, entry, low, out, top, top + width)
-        for j in range(whole, columns, COLUMNS):
+def _last_rows(lows, words, table, channel, strip, numbers, rows, out):
+    """Level 1 of a strip row by row, in blocks that may be cut."""
+    width, columns, low = numbers.width, numbers.columns, numbers.low
+    size, entry = rows.size * columns, NUMBERS * channel
+    for r in range(rows.size):
+        first, tl, bl, _ = _pair_of_rows(strip, rows[U(r)], numbers)
+        i, top = r * columns, channel * numbers.height * width + first
+        for j in range(0, columns, COLUMNS):
             to, n, m = top + 2 * j, tl - 2 * j, bl - 2 * j
             if numbers.unsigned:
                 last_part_unsigned(lows, words, size, i + j, table, entry, low, out, to, n, to + width, m)
             else:
                 last_part(lows, words, size, i + j, table, entry, low, out, to, n, to + width, m)
+
+
+@njit(cache=True)
+def _inverse_strip(words, bias, table, channel, strip, numbers, rows, tops, lows, out):
+    """Inverse, bias and R3 of one strip of one channel, into out int8 [Cout, H, W], flat."""
+    _inverse_to_first(words, numbers.levels, bias, lows, 4 * rows.size * numbers.columns)
+    if _is_whole(strip, tops, numbers):
+        top = _first_pixel(channel, strip, numbers)
+        _last_strip(lows, words, table, NUMBERS * channel, numbers, tops, out, top)
+    else:
+        _last_rows(lows, words, table, channel, strip, numbers, rows, out)

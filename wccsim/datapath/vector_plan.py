@@ -12,7 +12,7 @@ from wccsim.datapath import vector_matrix
 from wccsim.datapath.fused import Shapes, first_that_holds, greatest_sum, why_not
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.strips import BINS, Strips, bit_reversed, strips_of
-from wccsim.datapath.vector_forward import BLOCK
+from wccsim.datapath.vector_forward import BLOCK, PIXELS
 from wccsim.datapath.vector_gather import GROUP, LEAST_SHIFT
 from wccsim.datapath.vector_product import ROWS, requantisers
 from wccsim.datapath.vector_select import FLAGS
@@ -59,19 +59,16 @@ def _levels(levels: int) -> list[int]:
 
 
 class Layout(NamedTuple):
-    """Where things lie. channels, height, width: of the map.
+    """Where things lie.
 
-    rows: the bit-reversed order of the pairs of rows of a strip; columns: words of a row of level 1. base,
-    step: as in `Strips`. pieces: see `pieces_of`. shifts, ups, reliefs: int16, of each position of a strip:
-    R1's shift less 16 and, in the high byte, how far the word is raised before; the shift to the last level's
-    grid, and as far as R3's words are raised; R2's relief.
+    rows: the bit-reversed order of the pairs of rows of a strip. tops: see `tops_of`. base, step: as in
+    `Strips`. pieces: see `pieces_of`. shifts, ups, reliefs: int16, of each position of a strip: R1's shift
+    less 16 and, in the high byte, how far the word is raised before; the shift to the last level's grid, and
+    as far as R3's words are raised; R2's relief.
     """
 
-    channels: int
-    height: int
-    width: int
     rows: npt.NDArray[np.int64]
-    columns: int
+    tops: npt.NDArray[np.int64]
     base: npt.NDArray[np.int64]
     step: npt.NDArray[np.int64]
     pieces: npt.NDArray[np.int64]
@@ -81,7 +78,7 @@ class Layout(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """Single numbers of a plan.
+    """Single numbers of a plan. channels, height, width: of the map; columns: words of a row of level 1.
 
     offset: what is added to a pixel to make it unsigned. multiplier, q_limit: R1's M as a signed word, the
     greatest q. signs: changes the top bits of four bytes, or none. sum_raise: how far a sum is raised before
@@ -89,6 +86,10 @@ class Numbers(NamedTuple):
     tile_rows: output channels of a tile.
     """
 
+    channels: int
+    height: int
+    width: int
+    columns: int
     levels: int
     offset: int
     multiplier: int
@@ -111,7 +112,11 @@ class Scalers(NamedTuple):
 
 
 class Own(NamedTuple):
-    """Scratch arrays of one thread, see `shapes`."""
+    """Scratch arrays of one thread, see `shapes`.
+
+    Taking an array out of a tuple counts a reference, which two threads fight over: what runs for each
+    channel takes arrays, and tuples of numbers only.
+    """
 
     words: npt.NDArray[np.int16]
     lows: npt.NDArray[np.int16]
@@ -153,6 +158,13 @@ def pieces_of(strips: Strips) -> npt.NDArray[np.int64]:
     return np.stack([starts, lengths, strips.base[starts], strips.step[starts]], axis=1)
 
 
+def tops_of(rows: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.int64]:
+    """Where, from a strip's first pixel, each block of level 1 begins; empty: rows are no whole blocks."""
+    if width % PIXELS:
+        return np.empty(0, np.int64)
+    return (2 * rows[:, None] * width + np.arange(0, width, PIXELS)).reshape(-1)
+
+
 def _per_position(strips: Strips, words: int, values: Any) -> npt.NDArray[np.int16]:
     """int16 [words]: a value for each sub-band as one for each position of a strip."""
     found = np.zeros(words, np.int16)
@@ -169,6 +181,10 @@ def prepare(plan: Plan, unsigned: bool, matrix: bool = False) -> Prepared:
     return Prepared(
         layout=_layout(plan, pixel_raise),
         numbers=Numbers(
+            channels=plan.channels,
+            height=plan.height,
+            width=plan.width,
+            columns=plan.padded_width // 2,
             levels=p.levels,
             offset=0 if unsigned else 1 << (p.in_bits - 1),
             multiplier=int(plan.r1.multiplier[0]) - (1 << 16),
@@ -197,11 +213,8 @@ def _layout(plan: Plan, pixel_raise: int) -> Layout:
     words = -(-strips.words // FLAGS) * FLAGS
     word_raise = raised(plan.r1_shift)
     return Layout(
-        channels=plan.channels,
-        height=plan.height,
-        width=plan.width,
         rows=bit_reversed(1 << (levels - 1)),
-        columns=plan.padded_width // 2,
+        tops=tops_of(bit_reversed(1 << (levels - 1)), plan.width),
         base=strips.base,
         step=strips.step,
         pieces=pieces_of(strips),

@@ -19,10 +19,11 @@ from wccsim.datapath.portable_forward import I64, U
 from wccsim.datapath.vector_forward import (
     BLOCK,
     _first_level,
+    _first_pixel,
+    _is_whole,
     _next_level,
     _pair_of_rows,
     _prefetch_strip,
-    _store,
 )
 from wccsim.datapath.vector_select import _count_strip
 from wccsim.datapath.workers import claim
@@ -80,19 +81,15 @@ def _score_first(partial: bool) -> Any:
     return kernel(write)
 
 
-def _score_next(partial: bool) -> Any:
-    """A block of a further level of two channels."""
-
-    def write(code, lows, room, start, size, i, left, squares, at, pitch):
-        found = []
-        for _ in range(2):
-            found.append(_next_level(code, lows, start, size, i))
-            below = code.builder.add(code.builder.add(start, code.times(size, 4)), i)
-            _store(code, found[-1][0], lows, below, left if partial else None)
-            start = code.builder.add(start, room)
-        _square_bands(code, found[0], found[1], squares, at, pitch)
-
-    return kernel(write)
+def _score_next(code, lows, room, start, size, i, squares, at, pitch):
+    """A block of a further level of two channels; what is behind its end is never looked at."""
+    found = []
+    for _ in range(2):
+        found.append(_next_level(code, lows, start, size, i))
+        below = code.builder.add(code.builder.add(start, code.times(size, 4)), i)
+        code.store(found[-1][0], lows, below)
+        start = code.builder.add(start, room)
+    _square_bands(code, found[0], found[1], squares, at, pitch)
 
 
 def _score_last(code, lows, room, at, both, offset, squares, to):
@@ -127,7 +124,7 @@ def _flush_block(code, squares, at, scores, to, left, shift):
 
 
 score_first_whole, score_first_part = _score_first(False), _score_first(True)
-score_next_whole, score_next_part = _score_next(False), _score_next(True)
+score_next = kernel(_score_next)
 score_last = kernel(_score_last)
 flush_block = kernel(_flush_block)
 
@@ -139,54 +136,67 @@ def _pitch(count):
 
 
 @njit(cache=True)
-def _first_pair(image, channel, both, strip, layout, numbers, lows, squares):
-    """Level 1 of two channels, or of one where both is 0: LL_1 to lows, squares of the rest added."""
-    width, columns, rows = layout.width, layout.columns, layout.rows.size
-    apart, room, offset = layout.height * width, lows.size // 2, numbers.offset
+def _first_rows(image, channel, both, strip, numbers, rows, lows, squares):
+    """Level 1 of two channels, or of one where both is 0, row by row, parts of blocks too."""
+    width, columns = numbers.width, numbers.columns
+    apart, room, offset = numbers.height * width, lows.size // 2, numbers.offset
     pitch = _pitch(columns)
-    for r in range(rows):
-        first, tl, bl, whole = _pair_of_rows(strip, r, layout, numbers.levels)
+    for r in range(rows.size):
+        first, tl, bl, whole = _pair_of_rows(strip, rows[U(r)], numbers)
         top, at, to = channel * apart + first, r * columns, r * pitch
         whole *= both
         for i in range(0, whole, BLOCK):
             here = top + 2 * i
             score_first_whole(
                 image, here, 0, here + width, 0, apart, both, offset, lows, room, at + i, squares, to + i,
-                rows * pitch,
+                rows.size * pitch,
             )  # fmt: skip
         for i in range(whole, columns, BLOCK):
             here, n, m = top + 2 * i, tl - 2 * i, bl - 2 * i
             score_first_part(
                 image, here, n, here + width, m, apart, both, offset, lows, room, at + i, squares, to + i,
-                rows * pitch,
+                rows.size * pitch,
             )  # fmt: skip
 
 
 @njit(cache=True)
-def _add_pair(image, channel, both, strip, layout, numbers, lows, squares):
+def _first_strip(image, channel, strip, numbers, tops, lows, squares):
+    """Level 1 of a whole strip of two channels."""
+    width, room, offset = numbers.width, lows.size // 2, numbers.offset
+    apart, top = numbers.height * width, _first_pixel(channel, strip, numbers)
+    size = tops.size * BLOCK
+    for block in range(tops.size):
+        here, at = top + tops[U(block)], block * BLOCK
+        score_first_whole(
+            image, here, 0, here + width, 0, apart, 1, offset, lows, room, at, squares, at, size
+        )
+
+
+@njit(cache=True)
+def _add_pair(image, channel, both, strip, numbers, rows, tops, lows, squares):
     """The squares of all coefficients of one strip of two channels, or of one where both is 0, to `squares`.
 
     The sums of a row of level 1, and of a band of another level, begin at a multiple of BLOCK, in the order
     LH_1 HL_1 HH_1 LH_2 ... HH_L LL_L.
     """
-    levels, room = numbers.levels, lows.size // 2
-    _prefetch_strip(image, channel + 2, strip, layout, levels)
-    _prefetch_strip(image, channel + 3, strip, layout, levels)
-    _first_pair(image, channel, both, strip, layout, numbers, lows, squares)
-    start, size = 0, layout.rows.size * layout.columns
-    base = 3 * layout.rows.size * _pitch(layout.columns)
-    for _ in range(1, levels):
+    _prefetch_strip(image, channel + 2, strip, numbers)
+    _prefetch_strip(image, channel + 3, strip, numbers)
+    if both and _is_whole(strip, tops, numbers):
+        _first_strip(image, channel, strip, numbers, tops, lows, squares)
+    else:
+        _first_rows(image, channel, both, strip, numbers, rows, lows, squares)
+    room, start, size = lows.size // 2, 0, rows.size * numbers.columns
+    base = 3 * rows.size * _pitch(numbers.columns)
+    for _ in range(1, numbers.levels):
         size >>= 2
         pitch = _pitch(size)
         for i in range(0, size, BLOCK):
-            if size - i >= BLOCK:
-                score_next_whole(lows, room, start, size, i, 0, squares, base + i, pitch)
-            else:
-                score_next_part(lows, room, start, size, i, size - i, squares, base + i, pitch)
+            score_next(lows, room, start, size, i, squares, base + i, pitch)
         base += 3 * pitch
         start += 4 * size
+    offset = numbers.offset << (2 * numbers.levels)
     for i in range(0, size, BLOCK):
-        score_last(lows, room, start + i, -both, numbers.offset << (2 * levels), squares, base + i)
+        score_last(lows, room, start + i, -both, offset, squares, base + i)
 
 
 @njit(cache=True)
@@ -216,20 +226,19 @@ def _flush(squares, scores, strip_at, levels, level, rows, columns):
 
 
 @njit(cache=True)
-def _score_strip(image, strip, layout, numbers, batch, lows, squares, scores):
+def _score_strip(image, strip, numbers, rows, tops, batch, lows, squares, scores):
     """Joint l2 score of one strip. Level l keeps batch[l] channels in 32 bits before it flushes."""
-    levels, rows, columns = numbers.levels, layout.rows.size, layout.columns
-    words = 4 * rows * columns
+    words = 4 * rows.size * numbers.columns
     strip_at = strip * words
     for i in range(words):
         scores[U(strip_at + i)] = 0
     squares[:] = 0
-    for c in range(0, layout.channels, 2):
-        both = I64(c + 1 < layout.channels)
-        _add_pair(image, c, both, strip, layout, numbers, lows, squares)
-        for level in range(1, levels + 1):
-            if (c + 2) % batch[level] == 0 or c + 2 >= layout.channels:
-                _flush(squares, scores, strip_at, levels, level, rows, columns)
+    for c in range(0, numbers.channels, 2):
+        both = I64(c + 1 < numbers.channels)
+        _add_pair(image, c, both, strip, numbers, rows, tops, lows, squares)
+        for level in range(1, numbers.levels + 1):
+            if (c + 2) % batch[level] == 0 or c + 2 >= numbers.channels:
+                _flush(squares, scores, strip_at, numbers.levels, level, rows.size, numbers.columns)
 
 
 @njit(cache=True, nogil=True)
@@ -237,8 +246,9 @@ def _score_strips(counter, image, layout, numbers, batch, lows, squares, found, 
     """Joint l2 scores of the strips claimed, int64 [strips, words], and their histogram."""
     bins[:] = 0
     flat, words = scores.reshape(-1), scores.shape[1]
+    rows, tops = layout.rows, layout.tops
     s = claim(counter)
     while s < scores.shape[0]:
-        _score_strip(image, s, layout, numbers, batch, lows, squares, flat)
+        _score_strip(image, s, numbers, rows, tops, batch, lows, squares, flat)
         _count_strip(flat, s * words, words, found, bins)
         s = claim(counter)
