@@ -23,7 +23,7 @@ from wccsim.datapath.vector_gather import (
     _write_marks,
     requantise_four,
 )
-from wccsim.datapath.vector_inverse import _expand_strip, _inverse_strip
+from wccsim.datapath.vector_inverse import _expand_strip, _inverse_strip, _invert_channels
 from wccsim.datapath.vector_matrix import _multiply_matrix, configure, release
 from wccsim.datapath.vector_product import _multiply_tile
 from wccsim.datapath.vector_score import _add_pair, _flush, _score_strip
@@ -207,16 +207,19 @@ def first_tile(counter, claims, tile_shapes, times, fours, weights, r2, numbers,
 @njit(cache=True, nogil=True)
 def pixels(counter, claims, step, quarters, counts, scalers, layout, numbers, own, out):
     """Zero-fill, inverse and R3 of all outputs."""
-    slots, rows, tops, wide, low_bands = own.four.size // 4, layout.rows, layout.tops, own.wide, own.low_bands
-    bias, table, y = scalers.bias, scalers.r3, own.y
+    slots, rows, tops, y, bias = own.four.size // 4, layout.rows, layout.tops, own.y, scalers.bias
+    even, odd = (own.wide, own.low_bands), (own.next_wide, own.next_low_bands)
     s = claim(counter)
     while s < claims:
         which = s % counts.shape[0]
-        wide[:] = 0
-        parts = quarters[which]
-        for o in range(bias.size):
-            _expand_strip(y, o % numbers.tile_rows * slots, parts, counts[which, 2], wide)
-            _inverse_strip(wide, bias[o], table, o, which * step, numbers, rows, tops, low_bands, out)
+        parts, count, strip = quarters[which], counts[which, 2], which * step
+        own.wide[:] = 0
+        own.next_wide[:] = 0
+        for row in range(0, bias.size, numbers.tile_rows):
+            channels = row, min(row + numbers.tile_rows, bias.size)
+            _invert_channels(
+                y, slots, parts, count, channels, bias, scalers.r3, strip, numbers, rows, tops, even, odd, out
+            )
         s = claim(counter)
 
 

@@ -172,7 +172,7 @@ def execute(
     for bins in room.scratch["bins"]:
         bins[:] = 0  # a thread that never begins counts nothing
     share(room.threads, lambda thread: kernels.score(room, image, thread, first))
-    counts = np.sum(room.scratch["bins"], axis=0)
+    counts = sum(room.scratch["bins"][1:], room.scratch["bins"][0])
     mantissa_bits = plan.parameters.mantissa_bits
     threshold = select(room.scores, counts, plan.kept, mantissa_bits, room.strips, kernels.scans)
     share(room.threads, lambda thread: kernels.layer(room, image, thread, second, threshold, arrays))

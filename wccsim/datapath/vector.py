@@ -34,7 +34,7 @@ from wccsim.datapath.vector_gather import (
     _mark_strip,
     _write_marks,
 )
-from wccsim.datapath.vector_inverse import _expand_strip, _inverse_strip
+from wccsim.datapath.vector_inverse import _invert_channels
 from wccsim.datapath.vector_matrix import _multiply_matrix, configure, release
 from wccsim.datapath.vector_plan import Own, obstacle, prepare, shapes
 from wccsim.datapath.vector_product import LANES, _multiply_tile, pack_weights
@@ -79,16 +79,17 @@ def _layer_strip(strip, image, scores, layout, numbers, threshold, weights, scal
     count, half_count, quarter_count = _mark(strip, scores, layout, numbers, threshold, own, marks)
     full = (count + GROUP - 1) // GROUP * GROUP
     _gather_strip(image, strip, layout, numbers, half_count, full, own)
-    rows, tops, wide, low_bands, y, quarters = (
-        layout.rows, layout.tops, own.wide, own.low_bands, own.y, own.quarters,
-    )  # fmt: skip
-    slots, bias, table = own.four.size // 4, scalers.bias, scalers.r3
-    wide[:] = 0
+    rows, tops, y, quarters, bias = layout.rows, layout.tops, own.y, own.quarters, scalers.bias
+    even, odd = (own.wide, own.low_bands), (own.next_wide, own.next_low_bands)
+    own.wide[:] = 0
+    own.next_wide[:] = 0
     for row in range(0, bias.size, numbers.tile_rows):
         _multiply(row, full, weights, scalers, numbers, own)
-        for o in range(row, min(row + numbers.tile_rows, bias.size)):
-            _expand_strip(y, (o - row) * slots, quarters, quarter_count, wide)
-            _inverse_strip(wide, bias[o], table, o, strip, numbers, rows, tops, low_bands, out)
+        channels = row, min(row + numbers.tile_rows, bias.size)
+        _invert_channels(
+            y, own.four.size // 4, quarters, quarter_count, channels, bias, scalers.r3, strip, numbers, rows,
+            tops, even, odd, out,
+        )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)

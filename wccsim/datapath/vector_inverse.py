@@ -169,11 +169,51 @@ def _last_rows(lows, words, table, channel, strip, numbers, rows, out):
 
 
 @njit(cache=True)
-def _inverse_strip(words, bias, table, channel, strip, numbers, rows, tops, lows, out):
-    """Inverse, bias and R3 of one strip of one channel, into out int8 [Cout, H, W], flat."""
-    _inverse_to_first(words, numbers.levels, bias, lows, 4 * rows.size * numbers.columns)
+def _last_level(words, table, channel, strip, numbers, rows, tops, lows, out):
+    """Level 1 and R3 of one strip of one channel, into out int8 [Cout, H, W], flat."""
     if _is_whole(strip, tops, numbers):
         top = _first_pixel(channel, strip, numbers)
         _last_strip(lows, words, table, NUMBERS * channel, numbers, tops, out, top)
     else:
         _last_rows(lows, words, table, channel, strip, numbers, rows, out)
+
+
+@njit(cache=True)
+def _inverse_strip(words, bias, table, channel, strip, numbers, rows, tops, lows, out):
+    """Inverse, bias and R3 of one strip of one channel."""
+    _inverse_to_first(words, numbers.levels, bias, lows, 4 * rows.size * numbers.columns)
+    _last_level(words, table, channel, strip, numbers, rows, tops, lows, out)
+
+
+@njit(cache=True)
+def _begin(y, at, parts, count, words, levels, bias, lows, size):
+    """Zero-fill of one strip of one channel, and its inverse down to level 1."""
+    _expand_strip(y, at, parts, count, words)
+    _inverse_to_first(words, levels, bias, lows, size)
+
+
+@njit(cache=True)
+def _invert_channels(
+    y, slots, parts, count, channels, bias, table, strip, numbers, rows, tops, even, odd, out
+):
+    """Zero-fill, inverse, bias and R3 of one strip of the channels first..stop-1, whose words are in y from 0
+    on.
+
+    A channel is begun before the last level of the one before it: the steps down to level 1 are short and
+    wait for each other, the last level is long and waits for nothing. even, odd: (words, lows) of every other
+    channel.
+    """
+    first, stop = channels
+    levels, size = numbers.levels, 4 * rows.size * numbers.columns
+    words, lows = even
+    next_words, next_lows = odd
+    _begin(y, 0, parts, count, words, levels, bias[first], lows, size)
+    for o in range(first, stop, 2):
+        at = (o - first) * slots
+        if o + 1 < stop:
+            _begin(y, at + slots, parts, count, next_words, levels, bias[o + 1], next_lows, size)
+        _last_level(words, table, o, strip, numbers, rows, tops, lows, out)
+        if o + 2 < stop:
+            _begin(y, at + 2 * slots, parts, count, words, levels, bias[o + 2], lows, size)
+        if o + 1 < stop:
+            _last_level(next_words, table, o + 1, strip, numbers, rows, tops, next_lows, out)

@@ -133,6 +133,8 @@ class Own(NamedTuple):
     y: npt.NDArray[np.int32]
     wide: npt.NDArray[np.int32]
     low_bands: npt.NDArray[np.int32]
+    next_wide: npt.NDArray[np.int32]
+    next_low_bands: npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +253,8 @@ def shapes(plan: Plan) -> Shapes:
         "y": (np.int32, (max(ROWS, vector_matrix.ROWS) * slots + BLOCK,)),
         "wide": (np.int32, (flags * FLAGS + 2 * BLOCK,)),
         "low_bands": (np.int32, ((words >> 1) + 4 * BLOCK,)),
+        "next_wide": (np.int32, (flags * FLAGS + 2 * BLOCK,)),
+        "next_low_bands": (np.int32, ((words >> 1) + 4 * BLOCK,)),
         "squares": (np.int32, (squares,)),
         "binned": (np.int64, (FLAGS,)),
         "bins": (np.int32, (BINS,)),
