@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wccsim.bench import peers, stack
+from wccsim.bench import peers, stack, timing
 from wccsim.bench.bandwidth import Bandwidth, measure_bandwidth
 from wccsim.bench.inputs import calibrate, job, natural_map
 from wccsim.bench.layers import Measured as MeasuredLayer
@@ -49,12 +49,19 @@ def small_job(**fields):
     return job("small", (12, 40, 48), 8, WccParameters(bias=True, **fields), seed=1)
 
 
-def test_interleaved_takes_turns():
+def test_interleaved_takes_turns(monkeypatch):
+    monkeypatch.setattr(timing, "BURST_SECONDS", 0.0)
     calls = []
     contenders = {name: (lambda name=name: calls.append(name)) for name in "abs"}
     times = interleaved(contenders, rounds=3, burst=2, slow=["s"])
     assert "".join(calls) == "aaabbbss" + "aaabbb" + "aaabbbss"
     assert [len(times[name].seconds) for name in "abs"] == [6, 6, 2]
+
+
+def test_short_calls_are_taken_more_often():
+    """As many as fit a burst, and no more than its most."""
+    times = interleaved({"short": lambda: None}, rounds=2, burst=2)
+    assert len(times["short"].seconds) == 2 * timing.BURST_MOST
 
 
 def test_geometric_mean_of_reciprocals_is_one():

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+PAUSE_SECONDS = 0.02
+BURST_SECONDS, BURST_MOST = 0.03, 15
 CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 
@@ -37,19 +39,23 @@ def interleaved(
     slow: Sequence[str] = (),
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Times]:
-    """In every round, each contender in turn: one call that is not counted, then `burst` that are.
+    """In every round, each contender in turn: one call that is not counted, then `burst` or more that are.
 
-    The uncounted call lets the threads of the contender before go to sleep and fills the caches. Those
-    named in `slow` run in the first and the last round only, one counted call each. clock: seconds; processor
-    time, `time.process_time`, with one thread each, says more than wall time on a busy machine.
+    Before it the threads of the contender before, which spin for a while, have PAUSE_SECONDS to go to sleep;
+    it fills the caches. Where it was short, up to BURST_MOST calls follow, as many as fill BURST_SECONDS.
+    Those named in `slow` run in the first and the last round only, one counted call each. clock: seconds;
+    processor time, `time.process_time`, with one thread each, says more than wall time on a busy machine.
     """
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds):
         for name, call in contenders.items():
             if name in slow and turn not in (0, rounds - 1):
                 continue
+            time.sleep(PAUSE_SECONDS)
+            start = clock()
             call()
-            for _ in range(1 if name in slow else burst):
+            fitting = int(BURST_SECONDS / max(clock() - start, 1e-6))
+            for _ in range(1 if name in slow else max(burst, min(fitting, BURST_MOST))):
                 start = clock()
                 call()
                 taken[name].append(clock() - start)
