@@ -5,54 +5,32 @@ from __future__ import annotations
 from wccsim.actions import ActionCounts
 from wccsim.cost.latency import Moves, layer_latency, phase, start_bits
 from wccsim.cost.options import CostOptions
-from wccsim.cost.pricing import Prices, dram_pj, macs_pj, operations_pj, requantise_pj, requantiser, sram_pj
-from wccsim.cost.record import DramBits, LayerCost, StageCost
+from wccsim.cost.pricing import Prices, macs_pj, operations_pj, requantise_pj, requantiser, stage_cost
+from wccsim.cost.record import DramBits, LayerCost
 from wccsim.cost.source import Source
 from wccsim.cost.views import capacity, dense_nest, on_array
 from wccsim.cycles import ceil_div
 from wccsim.errors import WccsimError
 from wccsim.hardware.model import Accelerator
 from wccsim.network.model import Layer
+from wccsim.systolic import GemmCount
 from wccsim.tiling import DramTraffic, Nest, Tiling, best_tiling, swept_rows
 
 
 def dense_layer_cost(
     layer: Layer, source: Source, accelerator: Accelerator, prices: Prices, options: CostOptions
 ) -> LayerCost:
-    """Cost of a convolution, a fully connected layer or a matrix product without WCC."""
+    """Cost of a convolution, a fully connected layer or a matrix product without WCC.
+
+    Raises WccsimError where not even one row of one channel fits the buffers.
+    """
     count = on_array(layer, accelerator)
     nest = source.applied(dense_nest(layer, accelerator, source.in_bits, source.out_bits))
     tiling, traffic = _tiled(layer, nest, accelerator, options)
-    sweeps = ceil_div(
-        traffic.in_read_bits, max(nest.groups * nest.in_rows * nest.in_channels * nest.in_row_bits, 1)
-    )
-    dram = DramBits(
-        in_read=0 if source.in_on_chip else traffic.in_read_bits,
-        weight_read=traffic.weight_read_bits,
-        out_write=0 if source.out_on_chip else source.out_store_bits(traffic.out_write_bits),
-        index_read=source.in_index_bits * sweeps,
-        index_write=source.out_index_bits,
-        partial_read=traffic.partial_read_bits,
-        partial_write=traffic.partial_write_bits,
-    )
-    out_values = layer.out_shape.values
-    accumulators = count.sram_out_writes - count.sram_partial_reads  # each finished sum leaves once
-    spilled = (count.sram_out_writes - accumulators) * accelerator.accumulator_bits
-    array_moves = (
-        Moves("in", count.sram_in_reads * layer.act_bits, dram.in_read),
-        Moves("weight", count.sram_weight_reads * layer.weight_bits, dram.weight_read),
-        Moves(
-            "out",
-            count.sram_partial_reads * accelerator.accumulator_bits + dram.partial_write,
-            spilled + dram.partial_read,
-        ),
-        Moves("index", dram.index_read, dram.index_read),
-    )
-    out_moves = (
-        Moves("out", dram.out_write, out_values * source.out_bits),
-        Moves("index", dram.index_write, dram.index_write),
-    )
-    array = phase(count.cycles, array_moves[:3], accelerator)
+    dram = _dram_bits(nest, source, traffic)
+    in_moves, out_moves = _array_moves(layer, count, dram, accelerator), _out_moves(layer, source, dram)
+    # The ports are timed for the operands; the index of a compressed input is priced, not timed.
+    array = phase(count.cycles, in_moves[:3], accelerator)
     latency = layer_latency(
         accelerator,
         count.ideal_cycles,
@@ -62,41 +40,65 @@ def dense_layer_cost(
         start_bits(accelerator, layer.weight_bits, layer.act_bits),
         accelerator.array.columns * source.out_bits,
     )
-    stages = (
-        StageCost(
-            "mac",
-            array.cycles,
-            sum(move.read_bits for move in array_moves),
-            sum(move.write_bits for move in array_moves),
-            dram.read,
-            dram.partial_write,
-            macs_pj(layer.macs, layer.act_bits, layer.weight_bits, accelerator, prices),
-            sram_pj(array_moves, accelerator, prices.table),
-            dram_pj(dram.read, dram.partial_write, prices.table),
-        ),
-        StageCost(
-            "requantise_out",
-            0,
-            sum(move.read_bits for move in out_moves),
-            sum(move.write_bits for move in out_moves),
-            0,
-            dram.write - dram.partial_write,
-            requantise_pj(out_values, accelerator.accumulator_bits, prices),
-            sram_pj(out_moves, accelerator, prices.table),
-            dram_pj(0, dram.write - dram.partial_write, prices.table),
-        ),
-    )
+    compute = macs_pj(layer.macs, layer.act_bits, layer.weight_bits, accelerator, prices)
+    requantise = requantise_pj(layer.out_shape.values, accelerator.accumulator_bits, prices)
+    finished = (0, dram.write - dram.partial_write)
+    crossing = (dram.read, dram.partial_write)
     return LayerCost(
         layer,
         layer.macs,
         latency,
         dram,
-        stages,
+        (
+            stage_cost("mac", array.cycles, in_moves, crossing, compute, accelerator, prices.table),
+            stage_cost("requantise_out", 0, out_moves, finished, requantise, accelerator, prices.table),
+        ),
         _unique_bits(layer, nest, source, dram),
         count.mapping_efficiency_percent,
         accelerator.array.elements,
         tiling=tiling_text(tiling, nest),
         notes=source.notes,
+    )
+
+
+def _dram_bits(nest: Nest, source: Source, traffic: DramTraffic) -> DramBits:
+    """What crosses DRAM; the index of a compressed input is read again with every pass over it."""
+    in_bits = nest.groups * nest.in_rows * nest.in_channels * nest.in_row_bits
+    sweeps = ceil_div(traffic.in_read_bits, max(in_bits, 1))
+    return DramBits(
+        in_read=0 if source.in_on_chip else traffic.in_read_bits,
+        weight_read=traffic.weight_read_bits,
+        out_write=0 if source.out_on_chip else source.out_store_bits(traffic.out_write_bits),
+        index_read=source.in_index_bits * sweeps,
+        index_write=source.out_index_bits,
+        partial_read=traffic.partial_read_bits,
+        partial_write=traffic.partial_write_bits,
+    )
+
+
+def _array_moves(
+    layer: Layer, count: GemmCount, dram: DramBits, accelerator: Accelerator
+) -> tuple[Moves, ...]:
+    """Bits through the buffers while the array runs; the input's index comes last."""
+    accumulators = count.sram_out_writes - count.sram_partial_reads  # each finished sum leaves once
+    spilled = (count.sram_out_writes - accumulators) * accelerator.accumulator_bits
+    return (
+        Moves("in", count.sram_in_reads * layer.act_bits, dram.in_read),
+        Moves("weight", count.sram_weight_reads * layer.weight_bits, dram.weight_read),
+        Moves(
+            "out",
+            count.sram_partial_reads * accelerator.accumulator_bits + dram.partial_write,
+            spilled + dram.partial_read,
+        ),
+        Moves("index", dram.index_read, dram.index_read),
+    )
+
+
+def _out_moves(layer: Layer, source: Source, dram: DramBits) -> tuple[Moves, ...]:
+    """Bits through the buffers while finished sums are requantised and leave."""
+    return (
+        Moves("out", dram.out_write, layer.out_shape.values * source.out_bits),
+        Moves("index", dram.index_write, dram.index_write),
     )
 
 
@@ -145,13 +147,6 @@ def other_layer_cost(layer: Layer, source: Source, accelerator: Accelerator, pri
         index_read=source.in_index_bits,
         index_write=source.out_index_bits,
     )
-    kernel = layer.kernel[0] * layer.kernel[1]
-    counts = {
-        "max_pool": ActionCounts(compares=values_out * kernel),
-        "average_pool": ActionCounts(adds=values_out * kernel, multiplies=values_out),
-        "global_average_pool": ActionCounts(adds=values_in, multiplies=values_out),
-        "multiply": ActionCounts(multiplies=values_out),
-    }.get(layer.op, ActionCounts(adds=max(values_in - values_out, 0)))
     moves = (
         Moves("in", values_in * layer.act_bits, dram.in_read),
         Moves("out", dram.out_write, values_out * source.out_bits),
@@ -162,26 +157,28 @@ def other_layer_cost(layer: Layer, source: Source, accelerator: Accelerator, pri
         accelerator, 0, {"array": phase(0, (), accelerator), "elementwise": work}, dram.read, dram.write,
         accelerator.array.rows * layer.act_bits, accelerator.array.columns * source.out_bits,
     )  # fmt: skip
-    b = layer.act_bits
-    stage = StageCost(
-        layer.op,
-        work.cycles,
-        sum(move.read_bits for move in moves),
-        sum(move.write_bits for move in moves),
-        dram.read,
-        dram.write,
-        operations_pj(counts, requantiser(b), prices.table),
-        sram_pj(moves, accelerator, prices.table),
-        dram_pj(dram.read, dram.write, prices.table),
-    )
+    compute = operations_pj(_operations(layer, values_in), requantiser(layer.act_bits), prices.table)
+    crossing = (dram.read, dram.write)
     return LayerCost(
         layer,
         0,
         latency,
         dram,
-        (stage,),
+        (stage_cost(layer.op, work.cycles, moves, crossing, compute, accelerator, prices.table),),
         dram.read + dram.write,
         0.0,
         accelerator.array.elements,
         notes=source.notes,
     )
+
+
+def _operations(layer: Layer, values_in: int) -> ActionCounts:
+    """Operations of a layer without MACs."""
+    values_out = layer.out_shape.values
+    windows = values_out * layer.kernel[0] * layer.kernel[1]
+    return {
+        "max_pool": ActionCounts(compares=windows),
+        "average_pool": ActionCounts(adds=windows, multiplies=values_out),
+        "global_average_pool": ActionCounts(adds=values_in, multiplies=values_out),
+        "multiply": ActionCounts(multiplies=values_out),
+    }.get(layer.op, ActionCounts(adds=max(values_in - values_out, 0)))

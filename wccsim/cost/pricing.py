@@ -9,6 +9,7 @@ from wccsim.actions import ActionCounts, Stage
 from wccsim.arith import MULTIPLIER_BITS
 from wccsim.cost.latency import Moves
 from wccsim.cost.options import CostOptions
+from wccsim.cost.record import StageCost
 from wccsim.counting.compressed import CompressedMap
 from wccsim.counting.gates import ACCUMULATOR_BITS, EXPONENT_BITS, GateWeights, read_gates, wcc_stage_gates
 from wccsim.cycles import RADIX_BITS
@@ -134,3 +135,27 @@ def sram_pj(moves: tuple[Moves, ...], accelerator: Accelerator, table: EnergyTab
 def dram_pj(read_bits: int, write_bits: int, table: EnergyTable) -> float:
     """Energy of bits through the DRAM port."""
     return read_bits * table.dram_read_pj_per_bit + write_bits * table.dram_write_pj_per_bit
+
+
+def stage_cost(
+    name: str,
+    cycles: int,
+    moves: tuple[Moves, ...],
+    crossing: tuple[int, int],
+    compute_pj: float,
+    accelerator: Accelerator,
+    table: EnergyTable,
+) -> StageCost:
+    """One stage that moves `moves` through the buffers and `crossing` bits (read, written) through DRAM."""
+    read, written = crossing
+    return StageCost(
+        name,
+        cycles,
+        sum(move.read_bits for move in moves),
+        sum(move.write_bits for move in moves),
+        read,
+        written,
+        compute_pj,
+        sram_pj(moves, accelerator, table),
+        dram_pj(read, written, table),
+    )

@@ -7,7 +7,7 @@ from wccsim.analytic import wcc_actions
 from wccsim.cost.dense import tiling_text
 from wccsim.cost.latency import Moves, Phase, layer_latency, phase, start_bits
 from wccsim.cost.options import CostOptions
-from wccsim.cost.pricing import Prices, dram_pj, sram_pj, wcc_compute_pj
+from wccsim.cost.pricing import Prices, stage_cost, wcc_compute_pj
 from wccsim.cost.record import DramBits, Latency, LayerCost, StageCost
 from wccsim.cost.source import Source
 from wccsim.cost.wcc_plan import Plan, best_plan, dram_bits
@@ -179,23 +179,18 @@ def _stages(
     compute = wcc_compute_pj(
         plan.layer, plan.p, actions, plan.runs, plan.positions, plan.kept, accelerator, prices
     )
-    stages = []
-    for stage in actions:
-        read, write = crossing.get(stage, (0, 0))
-        stages.append(
-            StageCost(
-                stage.value,
-                phases[CARRIERS[stage]].cycles if stage in CARRIERS else 0,
-                sum(move.read_bits for move in moves[stage]),
-                sum(move.write_bits for move in moves[stage]),
-                read,
-                write,
-                compute.get(stage, 0.0),
-                sram_pj(moves[stage], accelerator, prices.table),
-                dram_pj(read, write, prices.table),
-            )
+    return tuple(
+        stage_cost(
+            stage.value,
+            phases[CARRIERS[stage]].cycles if stage in CARRIERS else 0,
+            moves[stage],
+            crossing.get(stage, (0, 0)),
+            compute.get(stage, 0.0),
+            accelerator,
+            prices.table,
         )
-    return tuple(stages)
+        for stage in actions
+    )
 
 
 def _unique_bits(plan: Plan, dram: DramBits) -> int:
