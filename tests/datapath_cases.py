@@ -48,6 +48,7 @@ class Case:
             score=p.score,
             selection=p.selection,
             index=p.index,
+            words=p.words,
             mode=p.requantise_mode,
             per_level_shift=p.per_level_shift,
             detail_bits=p.detail_bits,
@@ -115,6 +116,7 @@ def cases(draw, max_size=13, max_channels=4, **fixed):
         score=draw(st.sampled_from(("l2", "l1", "max"))),
         selection=draw(st.sampled_from(("exact", "exact", "binned:3", "binned:0", "binned:6"))),
         index=draw(st.sampled_from(("bitmap", "list", "rice"))),
+        words=draw(st.sampled_from(("fixed", "rice"))),
         requantise_mode=mode,
         per_level_shift=draw(st.one_of(st.just(()), shifts)),
         bias=draw(st.booleans()),
@@ -177,5 +179,5 @@ def assert_same(result, twin):
     """Every array and every count of the result equals the twin's."""
     for name in ("coefficients", "energy", "kept", "indices", "q", "acc", "y", "out"):
         np.testing.assert_array_equal(getattr(result, name), np.array(getattr(twin, name)), err_msg=name)
-    assert result.index_bits == twin.index_bits
+    assert (result.index_bits, result.word_bits) == (twin.index_bits, twin.word_bits)
     assert result.counts == twin.counts

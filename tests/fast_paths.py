@@ -11,7 +11,7 @@ from wccsim.arith import multiplier_and_shift
 from wccsim.datapath import plain
 from wccsim.parameters import WccParameters
 
-COVERED = {"haar": "exact", "score": "l2", "requantise_mode": "single"}
+COVERED = {"haar": "exact", "score": "l2", "requantise_mode": "single", "words": "fixed"}
 EVERY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -3,7 +3,7 @@
 It follows docs/datapath.md section by section, value by value, shares no code with `wccsim` beyond
 the dataclass and the enumeration that hold the counts, and adds one to a count for each operation
 it does. Arrays are nested lists. Speed is not a goal. The transform is in reference_haar.py, score,
-selection and index memory in reference_select.py.
+selection, index memory and word memory in reference_select.py.
 """
 
 from collections import Counter
@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from reference_haar import forward, gain, inverse, pad, place, word_bits
-from reference_select import encode_index, score_bits, scores, select_binned, select_exact, to_bytes
+from reference_select import (
+    encode_index,
+    encode_words,
+    score_bits,
+    scores,
+    select_binned,
+    select_exact,
+    to_bytes,
+    words_to_bytes,
+)
 
 from wccsim.actions import ActionCounts, Stage
 
@@ -19,6 +28,7 @@ __all__ = [
     "Layer",
     "Outcome",
     "encode_index",
+    "encode_words",
     "forward",
     "inverse",
     "pad",
@@ -26,6 +36,7 @@ __all__ = [
     "run",
     "scores",
     "to_bytes",
+    "words_to_bytes",
 ]
 
 
@@ -43,6 +54,7 @@ class Layer:
     score: str = "l2"
     selection: str = "exact"
     index: str = "bitmap"
+    words: str = "fixed"
     mode: str = "single"
     per_level_shift: tuple = ()
     detail_bits: object = None  # None, or the narrower width of LH, HL and HH words
@@ -64,6 +76,8 @@ class Outcome:
     indices: list  # [k]
     index_bits: int
     index_payload: bytes
+    word_bits: int
+    word_payload: bytes
     q: list  # [C][k]
     acc: list  # [Cout][k]
     y: list  # [Cout][k]
@@ -153,7 +167,11 @@ def run(x, weights, layer):
     tally[Stage.BITMAP]["index_write_bits"] += len(stream)
 
     q = quantise_kept(coefficients, indices, places, len(stream), layer, tally[Stage.REQUANTISE])
-    acc = multiply_accumulate(q, weights, indices, places, layer, tally[Stage.MAC])
+    stored = encode_words(q, [kept_width(layer, places[i][1]) for i in indices], layer.words)
+    for _ in stored:
+        tally[Stage.REQUANTISE]["kept_write_bits"] += 1
+        tally[Stage.MAC]["kept_read_bits"] += 1
+    acc = multiply_accumulate(q, weights, layer, tally[Stage.MAC])
     y = requantise_sums(acc, indices, places, layer, tally[Stage.REQUANTISE_SUM])
 
     out = []
@@ -169,7 +187,19 @@ def run(x, weights, layer):
         pixels = inverse(rows, bias, layer, tally[Stage.INVERSE])
         out.append(requantise_out(pixels, channel, height, width, layer, tally[Stage.REQUANTISE_OUT]))
     return Outcome(
-        coefficients, energy, kept, indices, len(stream), to_bytes(stream), q, acc, y, out, tally.result()
+        coefficients,
+        energy,
+        kept,
+        indices,
+        len(stream),
+        to_bytes(stream),
+        len(stored),
+        words_to_bytes(stored),
+        q,
+        acc,
+        y,
+        out,
+        tally.result(),
     )
 
 
@@ -205,14 +235,12 @@ def quantise_kept(coefficients, indices, places, index_bits, layer, tally):
                 tally["coefficient_read_bits"] += word
             limit = (1 << (kept_width(layer, band) - 1)) - 1
             row.append(requantise(channel[i], multiplier, total, -limit, limit, layer.mode, tally))
-            tally["kept_write_bits"] += kept_width(layer, band)
         q.append(row)
     return q
 
 
-def multiply_accumulate(q, weights, indices, places, layer, tally):
+def multiply_accumulate(q, weights, layer, tally):
     """[Cout][k]."""
-    tally["kept_read_bits"] += len(q) * sum(kept_width(layer, places[i][1]) for i in indices)
     acc = []
     for row in weights:
         tally["weight_read_bits"] += layer.weight_bits * len(row)

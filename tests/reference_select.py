@@ -1,4 +1,4 @@
-"""The slow twin's score, selection and index memory: sections 3 and 4 of docs/datapath.md.
+"""The slow twin's score, selection, index memory and word memory: sections 3 and 4 of docs/datapath.md.
 
 Part of tests/reference.py.
 """
@@ -164,3 +164,43 @@ def encode_index(kept, places, layer):
         choices = [rice(flags, complement, parameter) for complement in (0, 1) for parameter in range(8)]
         stream += min(choices, key=len)  # the first of the shortest
     return stream
+
+
+# Section 4: word memory. A stream is a string of 0 and 1, in the order in which the bits are written.
+
+
+def zig_zag(word):
+    return 2 * word if word >= 0 else -2 * word - 1
+
+
+def rice_word(value, parameter, width):
+    """Eight ones and the value itself stand where the quotient would take eight ones or more."""
+    quotient, low = divmod(value, 2**parameter)
+    if quotient >= 8:
+        return "1" * 8 + plain_word(value, width)
+    return "1" * quotient + "0" + plain_word(low, parameter)
+
+
+def plain_word(value, width):
+    """`width` bits of two's complement, the highest first."""
+    return "".join(str(value >> i & 1) for i in reversed(range(width)))
+
+
+def encode_words(q, widths, coding):
+    """The stream of the words q [C][k], the width of each position given."""
+    if coding == "fixed":
+        return "".join(plain_word(word, width) for row in q for word, width in zip(row, widths, strict=True))
+    values, stream = [zig_zag(word) for row in q for word in row], ""
+    for start in range(0, len(values), 16):
+        block = values[start : start + 16]
+        choices = [
+            plain_word(parameter, 3) + "".join(rice_word(value, parameter, max(widths)) for value in block)
+            for parameter in range(8)
+        ]
+        stream += min(choices, key=len)  # the first of the shortest
+    return stream
+
+
+def words_to_bytes(stream):
+    filled = stream + "0" * (-len(stream) % 8)
+    return bytes(int(filled[start : start + 8], 2) for start in range(0, len(filled), 8))

@@ -21,6 +21,7 @@ def assert_three_ways(case):
     result, twin = case.run(), case.twin()
     p = case.parameters
     size = result.index_bits if p.index == "rice" else None
+    words = result.word_bits if p.words == "rice" else None
     plan = case.plan()
     # What depends on the data is given: the Rice-coded size, and how many narrow words there are.
     in_ll = result.indices % plan.padded_width < plan.padded_width >> p.levels
@@ -31,6 +32,7 @@ def assert_three_ways(case):
         len(case.weights),
         *case.x.shape[1:],
         index_bits=size,
+        word_bits=words,
         approximations_kept=int(in_ll.sum()) if p.detail_bits is not None else None,
     )
     for stage in Stage:

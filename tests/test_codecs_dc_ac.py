@@ -3,8 +3,8 @@
 import numpy as np
 
 import wccsim
+from wccsim.bitstream import get_bits
 from wccsim.codecs.base import Map
-from wccsim.codecs.bitstream import get_bits
 from wccsim.codecs.dc_ac import DcAc
 
 

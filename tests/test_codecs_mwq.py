@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wccsim
+from wccsim.bitstream import bytes_for, get_bits, readable
 from wccsim.codecs.base import Header, Map
-from wccsim.codecs.bitstream import bytes_for, get_bits, readable
 from wccsim.codecs.mwq import Mwq
 from wccsim.codecs.mwq_bits import allocate
 from wccsim.datapath.haar import forward, inverse

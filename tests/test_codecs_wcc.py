@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import wccsim
 from wccsim.arith import multiplier_and_shift
+from wccsim.bitstream import readable
 from wccsim.codecs.base import Header, Map
-from wccsim.codecs.bitstream import readable
 from wccsim.codecs.wcc import Wcc
 from wccsim.errors import WccsimError
 

@@ -38,7 +38,13 @@ def test_every_path_equals_the_twin(path, case):
 @settings(max_examples=25, deadline=None)
 @given(
     case=cases(
-        max_size=40, max_channels=9, haar="exact", requantise_mode="single", score="l2", selection="exact"
+        max_size=40,
+        max_channels=9,
+        haar="exact",
+        requantise_mode="single",
+        score="l2",
+        selection="exact",
+        words="fixed",
     )
 )
 def test_every_path_equals_the_twin_on_what_the_fast_ones_cover(path, case):

@@ -29,8 +29,16 @@ def test_twin_simulator_and_closed_form_agree(case, detail_bits):
     limit = (1 << (detail_bits - 1)) - 1
     assert np.abs(result.q[:, ~in_ll].astype(int)).max(initial=0) <= limit
     size = result.index_bits if p.index == "rice" else None
+    words = result.word_bits if p.words == "rice" else None
     predicted = wcc_actions(
-        p, channels, len(case.weights), height, width, index_bits=size, approximations_kept=int(in_ll.sum())
+        p,
+        channels,
+        len(case.weights),
+        height,
+        width,
+        index_bits=size,
+        word_bits=words,
+        approximations_kept=int(in_ll.sum()),
     )
     for stage in Stage:
         assert twin.counts[stage] == predicted[stage] == result.counts[stage], stage

@@ -13,14 +13,14 @@ PACKAGE = Path(__file__).parent.parent / "wccsim"
 FLOORS = """
 # ground
 actions compiling errors kernel_cache progress
-files formats quantise
-arith located maps parameters
+bitstream files formats quantise
+arith located maps parameters rice_code
 default_maps
 # the datapath
 datapath.dump datapath.haar datapath.lanes datapath.mac datapath.pad datapath.product datapath.requant
   datapath.score datapath.select datapath.strips datapath.subbands
   datapath.workers
-datapath.bitmap datapath.plan datapath.portable_forward
+datapath.bitmap datapath.plan datapath.portable_forward datapath.words
 datapath.float_reference datapath.plain datapath.vector_forward datapath.vector_select
 datapath.calibration datapath.count datapath.error_bound datapath.fused datapath.vector_gather
   datapath.vector_score
@@ -49,12 +49,11 @@ counting.run counting.stages paper.rules
 paper.audit
 paper.contradictions
 # codecs
-codecs.bitstream codecs.depths codecs.eigen codecs.mwq_bits codecs.wcc_step
+codecs.depths codecs.eigen codecs.mwq_bits codecs.wcc_step
 codecs.base codecs.bit_planes codecs.dct codecs.huffman_code codecs.klt_basis codecs.masked
-  codecs.rice_code
 codecs.csr codecs.dc_ac codecs.dct8x8 codecs.dct_cm codecs.deflate codecs.ebpc codecs.huffman
   codecs.klt codecs.mwq codecs.rice codecs.rlc codecs.scalar codecs.transform_quantization
-  codecs.distortion codecs.wcc_transform codecs.wcc_words codecs.zvc
+  codecs.distortion codecs.wcc_transform codecs.zvc
 codecs.apot codecs.uniform codecs.wcc_index
 codecs.wcc
 codecs.registry

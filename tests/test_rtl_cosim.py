@@ -224,6 +224,7 @@ def test_writing_again_replaces_and_never_mixes(tmp_path: Path) -> None:
         ({"haar": "lifting"}, "haar 'lifting' has no Verilog"),
         ({"haar": "orthonormal_floor"}, "haar 'orthonormal_floor' has no Verilog"),
         ({"index": "rice"}, "index 'rice' has no Verilog"),
+        ({"words": "rice"}, "words 'rice' has no Verilog; exported: fixed"),
         ({"detail_bits": 4}, "detail_bits 4 has no Verilog"),
     ],
 )

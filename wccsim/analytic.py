@@ -33,7 +33,7 @@ class _Plan:
     coefficient_bits: int
     score_bits: int
     index_bits: int
-    kept_word_bits: int
+    word_bits: int
 
     @property
     def last(self) -> int:
@@ -49,16 +49,19 @@ def wcc_actions(
     width: int,
     *,
     index_bits: int | None = None,
+    word_bits: int | None = None,
     approximations_kept: int | None = None,
 ) -> dict[Stage, ActionCounts]:
     """Actions of one WCC layer on one in_channels x height x width map, for every stage in order.
 
     `index_bits` is the size of the index memory; without it the closed form of the bitmap or the
-    list is used. A Rice-coded index has none: WccsimError asks for the size. `approximations_kept`,
-    how many kept positions lie in LL, is asked for with `detail_bits` only. A plain layer (levels 0) has no
-    index. WccsimError too where a size is not a positive integer or `parameters.keep` keeps no position.
+    list is used. A Rice-coded index has none: WccsimError asks for the size. `word_bits` is the size
+    of the stored kept words of all channels, likewise; with `detail_bits`, `approximations_kept`, how many
+    kept positions lie in LL, gives it too. A plain layer (levels 0) has no index. WccsimError too where a
+    size is not a positive integer or `parameters.keep` keeps no position.
     """
-    plan = _plan(parameters, in_channels, out_channels, height, width, index_bits, approximations_kept)
+    sizes = (in_channels, out_channels, height, width)
+    plan = _plan(parameters, *sizes, index_bits, word_bits, approximations_kept)
     if parameters.plain:
         return _plain(plan)
     return {
@@ -70,7 +73,7 @@ def wcc_actions(
         Stage.REQUANTISE: _requantise(plan),
         Stage.MAC: ActionCounts(
             macs=plan.C * plan.O * plan.k,
-            kept_read_bits=plan.kept_word_bits,
+            kept_read_bits=plan.word_bits,
             weight_read_bits=plan.C * plan.O * parameters.weight_bits,
         ),
         Stage.REQUANTISE_SUM: _requantised(parameters, plan.O * plan.k)
@@ -92,6 +95,7 @@ def _plan(
     height: int,
     width: int,
     index_bits: int | None,
+    word_bits: int | None,
     approximations_kept: int | None,
 ) -> _Plan:
     sizes = (
@@ -106,9 +110,9 @@ def _plan(
     positions, kept = p.positions(height, width), p.kept(height, width)
     if index_bits is None:
         index_bits = p.index_bits(positions, kept)
-    elif isinstance(index_bits, bool) or not isinstance(index_bits, int) or index_bits < 0:
-        raise WccsimError(f"index_bits is {index_bits!r}; allowed: integers from 0")
-    elif p.plain and index_bits:
+    else:
+        _size("index_bits", index_bits)
+    if p.plain and index_bits:
         raise WccsimError(f"index_bits is {index_bits}; a plain layer (levels 0) has no index")
     return _Plan(
         p=p,
@@ -123,8 +127,25 @@ def _plan(
         coefficient_bits=p.coefficient_bits(),
         score_bits=p.score_bits(in_channels),
         index_bits=index_bits,
-        kept_word_bits=in_channels * p.kept_word_bits(kept, approximations_kept),
+        word_bits=_word_bits(p, in_channels, kept, word_bits, approximations_kept),
     )
+
+
+def _word_bits(
+    p: WccParameters, channels: int, kept: int, word_bits: int | None, approximations_kept: int | None
+) -> int:
+    """Bits of the stored kept words of all channels: given, or those of fixed widths."""
+    if word_bits is not None:
+        _size("word_bits", word_bits)
+        return word_bits
+    if p.words == "rice":
+        raise WccsimError("the size of Rice-coded words depends on the data; encode them to know")
+    return channels * p.kept_word_bits(kept, approximations_kept)
+
+
+def _size(what: str, given: object) -> None:
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise WccsimError(f"{what} is {given!r}; allowed: integers from 0")
 
 
 def _plain(plan: _Plan) -> dict[Stage, ActionCounts]:
@@ -132,10 +153,10 @@ def _plain(plan: _Plan) -> dict[Stage, ActionCounts]:
     p, inputs, outputs = plan.p, plan.C * plan.N, plan.O * plan.N
     return {stage: ActionCounts() for stage in Stage} | {
         Stage.PAD: ActionCounts(input_read_bits=inputs * p.in_bits),
-        Stage.REQUANTISE: _requantised(p, inputs) + ActionCounts(kept_write_bits=inputs * p.act_bits),
+        Stage.REQUANTISE: _requantised(p, inputs) + ActionCounts(kept_write_bits=plan.word_bits),
         Stage.MAC: ActionCounts(
             macs=plan.C * outputs,
-            kept_read_bits=inputs * p.act_bits,
+            kept_read_bits=plan.word_bits,
             weight_read_bits=plan.C * plan.O * p.weight_bits,
         ),
         Stage.REQUANTISE_SUM: _requantised(p, outputs),
@@ -203,7 +224,7 @@ def _requantise(plan: _Plan) -> ActionCounts:
     return _requantised(plan.p, values) + ActionCounts(
         coefficient_read_bits=values * plan.coefficient_bits,
         index_read_bits=plan.index_bits,
-        kept_write_bits=plan.kept_word_bits,
+        kept_write_bits=plan.word_bits,
     )
 
 

@@ -19,6 +19,7 @@ HaarVariant = Literal["exact", "orthonormal_floor", "orthonormal_half_up", "orth
 Score = Literal["l2", "l1", "max"]
 RequantiseMode = Literal["single", "tflite_double"]
 IndexFormat = Literal["bitmap", "list", "rice"]
+WordFormat = Literal["fixed", "rice"]
 
 HAAR_VARIANTS = (
     "exact",
@@ -30,6 +31,7 @@ HAAR_VARIANTS = (
 SCORES = ("l2", "l1", "max")
 REQUANTISE_MODES = ("single", "tflite_double")
 INDEX_FORMATS = ("bitmap", "list", "rice")
+WORD_FORMATS = ("fixed", "rice")
 
 MAX_LEVELS = 5
 MAX_LEVEL_SHIFT = 15
@@ -79,7 +81,8 @@ class WccParameters:
     act_bits: width of a kept coefficient after R1. weight_bits: width of a weight.
     wavelet_bits: width YW of a word after R2. `per_level_shift[l-1]` is added to R1's shift at
     level l and taken off in R2. `selection` is "exact" or "binned:m", m mantissa bits. `detail_bits`, where
-    given, narrows the kept words of the bands LH, HL and HH: same step, tighter clamp of R1.
+    given, narrows the kept words of the bands LH, HL and HH: same step, tighter clamp of R1. `words` is how
+    kept words are stored between R1 and the MAC array (section 4); its operands are the same either way.
 
     levels 0 is a plain layer (section 12): R1 quantises the input words themselves to act_bits, every
     position is multiplied, and there is no transform, score, selection or index. Then keep is 1, and what
@@ -96,6 +99,7 @@ class WccParameters:
     score: Score = "l2"
     selection: str = "exact"
     index: IndexFormat = "bitmap"
+    words: WordFormat = "fixed"
     requantise_mode: RequantiseMode = "single"
     per_level_shift: tuple[int, ...] = ()
     detail_bits: int | None = None
@@ -113,6 +117,7 @@ class WccParameters:
         _one_of("score", self.score, SCORES)
         _one_of("requantise mode", self.requantise_mode, REQUANTISE_MODES)
         _one_of("index", self.index, INDEX_FORMATS)
+        _one_of("words", self.words, WORD_FORMATS)
         for what, flag in (("bias", self.bias), ("relu", self.relu), ("out_unsigned", self.out_unsigned)):
             if not isinstance(flag, bool):
                 raise WccsimError(f"{what} is {flag!r:.60}; allowed: True or False")
@@ -168,7 +173,7 @@ class WccParameters:
         return self.act_bits if band == "LL" or self.detail_bits is None else self.detail_bits
 
     def kept_word_bits(self, kept: int, approximations: int | None = None) -> int:
-        """Bits of one channel's `kept` words, `approximations` of them in LL.
+        """Bits of one channel's `kept` words of fixed widths, `approximations` of them in LL.
 
         Without detail_bits the split does not matter; with it, it depends on the data and must be given.
         """

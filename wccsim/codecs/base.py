@@ -21,7 +21,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from wccsim.codecs.bitstream import Bytes, Words, bytes_for, pack, readable, unpack
+from wccsim.bitstream import Bytes, Words, bytes_for, pack, readable, unpack
 from wccsim.errors import WccsimError
 
 Map = npt.NDArray[Any]

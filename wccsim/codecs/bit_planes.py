@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wccsim.codecs.bitstream import Bytes, Words, get_bits, put_bits, sign_extended
+from wccsim.bitstream import Bytes, Words, get_bits, put_bits, sign_extended
 
 ZERO_RUN = 16
 

@@ -9,6 +9,14 @@ import numpy as np
 from numba import njit
 
 from wccsim.arith import bit_length_of_count
+from wccsim.bitstream import (
+    Bytes,
+    Words,
+    buffer_for,
+    get_bits,
+    put_bits,
+    sign_extended,
+)
 from wccsim.codecs.base import (
     Body,
     Codec,
@@ -22,14 +30,6 @@ from wccsim.codecs.base import (
     damaged,
     narrowed,
     widened,
-)
-from wccsim.codecs.bitstream import (
-    Bytes,
-    Words,
-    buffer_for,
-    get_bits,
-    put_bits,
-    sign_extended,
 )
 
 DISTANCE_BITS = 4

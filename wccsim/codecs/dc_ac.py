@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numba import njit
 
+from wccsim.bitstream import Bytes, Words, buffer_for, get_bits, put_bits
 from wccsim.codecs.base import (
     Body,
     Codec,
@@ -21,8 +22,7 @@ from wccsim.codecs.base import (
     damaged,
     widened,
 )
-from wccsim.codecs.bitstream import Bytes, Words, buffer_for, get_bits, put_bits
-from wccsim.codecs.rice_code import (
+from wccsim.rice_code import (
     BLOCK,
     PARAMETER_BITS,
     left_residuals,

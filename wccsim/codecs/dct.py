@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wccsim.codecs.bitstream import Words
+from wccsim.bitstream import Words
 
 Matrix = npt.NDArray[np.int64]
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from wccsim.bitstream import Bytes, Words, buffer_for, pack, unpack
 from wccsim.codecs.base import (
     Body,
     Codec,
@@ -21,7 +22,6 @@ from wccsim.codecs.base import (
     check_integer,
     damaged,
 )
-from wccsim.codecs.bitstream import Bytes, Words, buffer_for, pack, unpack
 from wccsim.codecs.dct import (
     DCT8,
     LEVEL_SCALE,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from wccsim.bitstream import Bytes, Words, buffer_for, pack, unpack
 from wccsim.codecs.base import (
     Body,
     Codec,
@@ -23,7 +24,6 @@ from wccsim.codecs.base import (
     narrowed,
     widened,
 )
-from wccsim.codecs.bitstream import Bytes, Words, buffer_for, pack, unpack
 from wccsim.codecs.dct import (
     DCT4,
     DCT8,

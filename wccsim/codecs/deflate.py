@@ -8,6 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from wccsim.bitstream import (
+    TAIL_BYTES,
+    Bytes,
+    bytes_for,
+    pack,
+    readable,
+    unpack,
+)
 from wccsim.codecs.base import (
     Body,
     Codec,
@@ -18,14 +26,6 @@ from wccsim.codecs.base import (
     check_integer,
     damaged,
     narrowed,
-)
-from wccsim.codecs.bitstream import (
-    TAIL_BYTES,
-    Bytes,
-    bytes_for,
-    pack,
-    readable,
-    unpack,
 )
 
 MOST_EXPANSION = 1032  # a DEFLATE stream never inflates further: 258 bytes from 2 bits

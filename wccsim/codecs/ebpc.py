@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from wccsim.bitstream import Bytes, Words, buffer_for, get_bits, place, put_bits
 from wccsim.codecs.base import (
     Body,
     Codec,
@@ -27,7 +28,6 @@ from wccsim.codecs.bit_planes import (
     write_planes,
     write_zero_map,
 )
-from wccsim.codecs.bitstream import Bytes, Words, buffer_for, get_bits, place, put_bits
 from wccsim.errors import WccsimError
 
 COUNT_BITS = 24

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from wccsim.bitstream import Bytes, Words, buffer_for, pack, unpack
 from wccsim.codecs.base import (
     Body,
     Codec,
@@ -20,7 +21,6 @@ from wccsim.codecs.base import (
     check_integer,
     damaged,
 )
-from wccsim.codecs.bitstream import Bytes, Words, buffer_for, pack, unpack
 from wccsim.codecs.huffman_code import (
     LENGTH_BITS,
     MAX_LENGTH,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wccsim.codecs.bitstream import Bytes, Words, get_bits, put_bits
+from wccsim.bitstream import Bytes, Words, get_bits, put_bits
 
 Counts = npt.NDArray[np.int64]
 Lengths = npt.NDArray[np.uint8]

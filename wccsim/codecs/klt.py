@@ -10,6 +10,15 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from wccsim.bitstream import (
+    Bytes,
+    Words,
+    buffer_for,
+    pack,
+    place,
+    put_bits,
+    unpack,
+)
 from wccsim.codecs.base import (
     MADE,
     Body,
@@ -24,15 +33,6 @@ from wccsim.codecs.base import (
     check_integer,
     checked_map,
     damaged,
-)
-from wccsim.codecs.bitstream import (
-    Bytes,
-    Words,
-    buffer_for,
-    pack,
-    place,
-    put_bits,
-    unpack,
 )
 from wccsim.codecs.huffman_code import (
     LENGTH_BITS,

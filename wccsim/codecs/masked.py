@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wccsim.codecs.bitstream import Bytes, Words, get_bits, put_bits, sign_extended
+from wccsim.bitstream import Bytes, Words, get_bits, put_bits, sign_extended
 
 Widths = npt.NDArray[np.int64]
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from numba import njit
 
 from wccsim.arith import Rounding, rounding_shift, saturate
+from wccsim.bitstream import Bytes, buffer_for, get_bits, pack, place, put_bits, unpack
 from wccsim.codecs.base import (
     Body,
     Codec,
@@ -24,7 +25,6 @@ from wccsim.codecs.base import (
     check_integer,
     damaged,
 )
-from wccsim.codecs.bitstream import Bytes, buffer_for, get_bits, pack, place, put_bits, unpack
 from wccsim.codecs.mwq_bits import allocate, candidate_errors
 from wccsim.datapath.haar import forward, inverse
 from wccsim.datapath.pad import pad

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from wccsim.bitstream import Bytes, Words, buffer_for
 from wccsim.codecs.base import (
     Body,
     Codec,
@@ -23,8 +24,7 @@ from wccsim.codecs.base import (
     narrowed,
     widened,
 )
-from wccsim.codecs.bitstream import Bytes, Words, buffer_for
-from wccsim.codecs.rice_code import (
+from wccsim.rice_code import (
     BLOCK,
     PARAMETER_BITS,
     left_residuals,

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from wccsim.bitstream import Bytes, pack, unpack
 from wccsim.codecs.base import (
     Body,
     Codec,
@@ -24,7 +25,6 @@ from wccsim.codecs.base import (
     check_integer,
     damaged,
 )
-from wccsim.codecs.bitstream import Bytes, pack, unpack
 from wccsim.errors import WccsimError
 
 Ints = npt.NDArray[np.int64]

@@ -11,6 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from wccsim.arith import Rounding, rounding_shift
+from wccsim.bitstream import (
+    Bytes,
+    buffer_for,
+    get_bits,
+    pack,
+    place,
+    put_bits,
+    unpack,
+)
 from wccsim.codecs.base import (
     MADE,
     Body,
@@ -24,15 +33,6 @@ from wccsim.codecs.base import (
     check_end,
     checked_map,
     damaged,
-)
-from wccsim.codecs.bitstream import (
-    Bytes,
-    buffer_for,
-    get_bits,
-    pack,
-    place,
-    put_bits,
-    unpack,
 )
 from wccsim.codecs.depths import MAX_DEPTH, STEPS, Choice, allocate, block_errors, codes
 from wccsim.codecs.eigen import principal_axes

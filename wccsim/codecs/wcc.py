@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wccsim.arith import bit_length_of_count, multiplier_and_shift
+from wccsim.bitstream import Bytes, Words, buffer_for, get_bits, put_bits
 from wccsim.codecs.base import (
     HEADER_BITS,
     Body,
@@ -25,7 +26,6 @@ from wccsim.codecs.base import (
     checked_map,
     damaged,
 )
-from wccsim.codecs.bitstream import Bytes, Words, buffer_for, get_bits, put_bits
 from wccsim.codecs.wcc_index import index_bits
 from wccsim.codecs.wcc_step import QuantiserStep, find_step
 from wccsim.codecs.wcc_transform import (
@@ -37,13 +37,13 @@ from wccsim.codecs.wcc_transform import (
     reconstruct,
     transformed,
 )
-from wccsim.codecs.wcc_words import read_words, word_bits, write_words
 from wccsim.datapath.bitmap import IndexMemory, rice_prefix
 from wccsim.datapath.bitmap import decode as decode_index
 from wccsim.datapath.bitmap import encode as encode_index
 from wccsim.datapath.select import select
+from wccsim.datapath.words import read_words, word_bits, write_words
 from wccsim.errors import WccsimError
-from wccsim.parameters import INDEX_FORMATS, MAX_LEVELS, padded, parse_keep
+from wccsim.parameters import INDEX_FORMATS, MAX_LEVELS, WORD_FORMATS, padded, parse_keep
 
 Ints = npt.NDArray[np.int64]
 SHIFT_BITS = 6
@@ -95,7 +95,7 @@ class Wcc(Codec):
         check_integer(self.NAME, "bits", self.bits, 2, 16)
         check_choice(self.NAME, "index", self.index, INDEX_FORMATS)
         check_choice(self.NAME, "padding", self.padding, ("zeros", "edge"))
-        check_choice(self.NAME, "words", self.words, ("fixed", "rice"))
+        check_choice(self.NAME, "words", self.words, WORD_FORMATS)
         if self.detail_bits is not None:
             check_integer(self.NAME, "detail_bits", self.detail_bits, 2, self.bits)
         if self.alpha is not None:

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from wccsim.bitstream import Words
 from wccsim.codecs.base import Map
-from wccsim.codecs.bitstream import Words
 from wccsim.datapath.haar import forward
 from wccsim.datapath.pad import pad
 from wccsim.datapath.score import score

@@ -8,6 +8,14 @@ from typing import ClassVar
 import numpy as np
 from numba import njit
 
+from wccsim.bitstream import (
+    Bytes,
+    Words,
+    buffer_for,
+    get_bits,
+    put_bits,
+    sign_extended,
+)
 from wccsim.codecs.base import (
     Body,
     Codec,
@@ -21,14 +29,6 @@ from wccsim.codecs.base import (
     damaged,
     narrowed,
     widened,
-)
-from wccsim.codecs.bitstream import (
-    Bytes,
-    Words,
-    buffer_for,
-    get_bits,
-    put_bits,
-    sign_extended,
 )
 
 

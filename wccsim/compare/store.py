@@ -29,9 +29,8 @@ def code_fingerprint() -> str:
     """The version, and a digest of the modules that a result comes from."""
     package = Path(__file__).parent.parent
     digest = hashlib.sha256(__version__.encode())
-    for path in sorted(
-        [*package.glob("codecs/*.py"), *package.glob("compare/*.py"), *package.glob("datapath/*.py")]
-    ):
+    folders = ("", "codecs/", "compare/", "datapath/")
+    for path in sorted(path for folder in folders for path in package.glob(f"{folder}*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

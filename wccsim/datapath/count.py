@@ -20,16 +20,15 @@ from wccsim.datapath.select import select_actions
 from wccsim.datapath.subbands import subband_map
 
 
-def run_actions(plan: Plan, arrays: Arrays, index_bits: int) -> dict[Stage, ActionCounts]:
-    """Actions of the run of `plan` that gave `arrays`, whose index memory took `index_bits`."""
+def run_actions(plan: Plan, arrays: Arrays, index_bits: int, word_bits: int) -> dict[Stage, ActionCounts]:
+    """Actions of the run of `plan` that gave `arrays`; sizes of its index and of its word memory."""
     p, channels, outputs = plan.parameters, plan.channels, plan.out_channels
     if p.plain:
-        return _plain_actions(plan, arrays)
+        return _plain_actions(plan, arrays, word_bits)
     positions, kept = len(arrays.kept), int(np.count_nonzero(arrays.kept))
     word, score_bits, mode = p.coefficient_bits(), p.score_bits(channels), p.requantise_mode
     numbers = subband_map(plan.padded_height, plan.padded_width, p.levels)
     shifts = alignment_shifts(plan)[numbers]
-    kept_bits = channels * p.kept_word_bits(kept, int(np.count_nonzero(arrays.kept & (numbers == 0))))
     return {
         Stage.PAD: pad_actions(channels, plan.height, plan.width, p.in_bits),
         Stage.HAAR: forward_actions(channels, positions, p.levels, p.haar, word),
@@ -41,9 +40,9 @@ def run_actions(plan: Plan, arrays: Arrays, index_bits: int) -> dict[Stage, Acti
             mode,
             coefficient_read_bits=channels * kept * word,
             index_read_bits=index_bits,
-            kept_write_bits=kept_bits,
+            kept_write_bits=word_bits,
         ),
-        Stage.MAC: mac_actions(channels, outputs, kept, kept_bits, p.weight_bits),
+        Stage.MAC: mac_actions(channels, outputs, kept, word_bits, p.weight_bits),
         Stage.REQUANTISE_SUM: requantise_actions(
             outputs * kept, mode, wavelet_write_bits=outputs * kept * p.wavelet_bits
         ),
@@ -57,15 +56,14 @@ def run_actions(plan: Plan, arrays: Arrays, index_bits: int) -> dict[Stage, Acti
     }
 
 
-def _plain_actions(plan: Plan, arrays: Arrays) -> dict[Stage, ActionCounts]:
+def _plain_actions(plan: Plan, arrays: Arrays, word_bits: int) -> dict[Stage, ActionCounts]:
     """Of a plain layer: R1 takes the words as they are read, R3 those of R2 as they come; none is stored."""
     p, channels, outputs = plan.parameters, plan.channels, plan.out_channels
     positions, mode = int(np.count_nonzero(arrays.kept)), p.requantise_mode
-    kept_bits = channels * positions * p.act_bits
     return {stage: ActionCounts() for stage in Stage} | {
         Stage.PAD: pad_actions(channels, plan.height, plan.width, p.in_bits),
-        Stage.REQUANTISE: requantise_actions(channels * positions, mode, kept_write_bits=kept_bits),
-        Stage.MAC: mac_actions(channels, outputs, positions, kept_bits, p.weight_bits),
+        Stage.REQUANTISE: requantise_actions(channels * positions, mode, kept_write_bits=word_bits),
+        Stage.MAC: mac_actions(channels, outputs, positions, word_bits, p.weight_bits),
         Stage.REQUANTISE_SUM: requantise_actions(outputs * positions, mode),
         Stage.INVERSE: inverse_actions(outputs, positions, 0, p.haar, p.inverse_bits(), p.bias),
         Stage.REQUANTISE_OUT: requantise_actions(

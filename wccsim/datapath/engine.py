@@ -61,7 +61,7 @@ def choose(plan: Plan, inner: bool, wanted: str | None = None, *, unsigned: bool
     passed: list[str] = []
     for name in [wanted] if wanted else PATHS:
         path = import_module(PATHS[name])
-        obstacle = _without_transform(plan, name) or path.covers(plan, inner, unsigned)
+        obstacle = _beyond_fast_paths(plan, name) or path.covers(plan, inner, unsigned)
         if obstacle is None and not wanted:
             obstacle = _reluctance(name, plan)
         if obstacle is None:
@@ -74,8 +74,12 @@ def choose(plan: Plan, inner: bool, wanted: str | None = None, *, unsigned: bool
     return Choice("plain", "; ".join(passed), plain.run)
 
 
-def _without_transform(plan: Plan, name: str) -> str | None:
-    """Why a plain layer does not run on a fast path."""
-    if plan.parameters.plain and name != "plain":
+def _beyond_fast_paths(plan: Plan, name: str) -> str | None:
+    """Why a plain layer, or one whose stored size depends on its words, does not run on a fast path."""
+    if name == "plain":
+        return None
+    if plan.parameters.plain:
         return "levels 0, a plain layer: the fast paths are built round the transform"
+    if plan.parameters.words != "fixed":
+        return f"words {plan.parameters.words}: their size is that of the words, which fast paths never store"
     return None

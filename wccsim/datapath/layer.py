@@ -20,6 +20,8 @@ from wccsim.datapath.engine import choose
 from wccsim.datapath.fused import Workspace, aligned
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan, make_plan
+from wccsim.datapath.words import encode as encode_words
+from wccsim.datapath.words import word_widths
 from wccsim.errors import WccsimError
 from wccsim.parameters import WccParameters, parse_keep
 
@@ -35,8 +37,8 @@ class LayerResult:
     a plain layer (levels 0), whose coefficients are the input words in raster order and all kept;
     kept bool [N]; indices int64 [k], increasing; q int8 [C, k]; acc and y int32 [Cout, k]; out int8 or
     uint8 [Cout, H, W]. coefficients, q, acc and y are None where only outputs were asked for.
-    counts: actions per stage, over the whole batch; index_bits: size of the index memory, likewise.
-    path and path_reason: which kernels ran.
+    counts: actions per stage, over the whole batch; index_bits, word_bits: sizes of the index memory and of
+    the stored kept words, likewise. path and path_reason: which kernels ran.
     """
 
     coefficients: npt.NDArray[np.int32] | None
@@ -49,6 +51,7 @@ class LayerResult:
     out: npt.NDArray[Any]
     counts: dict[Stage, ActionCounts]
     index_bits: int
+    word_bits: int
     parameters: WccParameters
     path: str
     path_reason: str
@@ -73,6 +76,7 @@ def simulate_layer(
     score: str = "l2",
     haar: str = "exact",
     index: str = "bitmap",
+    words: str = "fixed",
     requantise_mode: str = "single",
     per_level_shift: tuple[int, ...] = (),
     detail_bits: int | None = None,
@@ -99,7 +103,9 @@ def simulate_layer(
     (section 7). relu clamps R3 at 0; out_dtype "uint8" needs it.
 
     selection: "exact" or "binned:m". score: "l2", "l1" or "max". haar: "exact", "orthonormal_floor",
-    "orthonormal_half_up", "orthonormal_half_even" or "lifting". index: "bitmap", "list" or "rice".
+    "orthonormal_half_up", "orthonormal_half_even" or "lifting". index: "bitmap", "list" or "rice". words: the
+    stored form of the kept words, "fixed" or "rice", whose size is counted from the words themselves, by the
+    plain kernels.
     out: an array to write the output into. outputs_only: leave the inner arrays out. path: force a set
     of kernels.
 
@@ -120,6 +126,7 @@ def simulate_layer(
         score=score,  # type: ignore[arg-type]
         selection=selection,
         index=index,  # type: ignore[arg-type]
+        words=words,  # type: ignore[arg-type]
         requantise_mode=requantise_mode,  # type: ignore[arg-type]
         per_level_shift=_shifts(per_level_shift),
         detail_bits=_plain_int(detail_bits),
@@ -149,14 +156,15 @@ def run_plan(
         )
     _check_values(images, p.in_bits)
     target = _target(plan, images, batched, out)
-    choice = choose(plan, not outputs_only, path, unsigned=images.dtype.kind == "u")
-    runs, counts, index_bits = [], [], 0
+    inner = not outputs_only or p.words == "rice"  # the size of coded words is that of these words
+    choice = choose(plan, inner, path, unsigned=images.dtype.kind == "u")
+    runs, counts, index_bits, word_bits = [], [], 0, 0
     for image, room in zip(images, target, strict=True):
-        arrays = choice.run(plan, image, room, not outputs_only, workspace)
-        bits = _index_bits(plan, arrays)
-        runs.append(arrays)
-        counts.append(run_actions(plan, arrays, bits))
-        index_bits += bits
+        arrays = choice.run(plan, image, room, inner, workspace)
+        index, words = _index_bits(plan, arrays), _word_bits(plan, arrays)
+        counts.append(run_actions(plan, arrays, index, words))
+        runs.append(Arrays(arrays.energy, arrays.kept, arrays.out) if outputs_only else arrays)
+        index_bits, word_bits = index_bits + index, word_bits + words
     indices = [np.flatnonzero(arrays.kept) for arrays in runs]
 
     def together(parts: list[Any]) -> Any:
@@ -175,6 +183,7 @@ def run_plan(
         out=target if batched else target[0],
         counts={stage: sum((count[stage] for count in counts), ActionCounts()) for stage in Stage},
         index_bits=index_bits,
+        word_bits=word_bits,
         parameters=p,
         path=choice.name,
         path_reason=choice.reason,
@@ -259,3 +268,16 @@ def _index_bits(plan: Plan, arrays: Arrays) -> int:
         return p.index_bits(plan.positions, plan.kept)
     size = (plan.padded_height, plan.padded_width, p.levels)
     return bitmap.encode(arrays.kept, p.index, *size).bits
+
+
+def _word_bits(plan: Plan, arrays: Arrays) -> int:
+    """Size of the stored kept words: closed form, or what the Rice encoder writes."""
+    p = plan.parameters
+    if p.words == "fixed" and p.detail_bits is None:
+        return plan.channels * p.kept_word_bits(plan.kept)
+    indices = np.flatnonzero(arrays.kept)
+    widths = word_widths(p, plan.padded_height, plan.padded_width, indices)
+    if p.words == "fixed":
+        return plan.channels * int(widths.sum())
+    assert arrays.q is not None
+    return encode_words(arrays.q, widths, p.words).bits

@@ -57,6 +57,8 @@ def check_supported(plan: Plan) -> None:
         raise WccsimError("levels 0, a plain layer, has no Verilog; exported: levels 1 to 5")
     if p.index != "bitmap":
         raise WccsimError(f"index {p.index!r} has no Verilog; exported: bitmap")
+    if p.words != "fixed":
+        raise WccsimError(f"words {p.words!r} has no Verilog; exported: fixed")
     if p.detail_bits not in (None, p.act_bits):
         raise WccsimError(
             f"detail_bits {p.detail_bits} has no Verilog; exported: one width, act_bits {p.act_bits}"

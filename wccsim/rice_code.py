@@ -1,8 +1,9 @@
-"""Rice coding of residuals in blocks of 16: the kernels that `rice` and `dc-ac-style` share.
+"""Rice coding of signed words in blocks of 16: the one coder of the kept words and of the codecs.
 
-A residual d is mapped to 2d or -2d - 1; a block sends its parameter k in 3 bits, then each value as
-q ones, a zero and k low bits, q = value >> k; from q = 8 on, eight ones and the raw w + 1 bits.
-k is the one of least size, the smallest of several.
+A word or residual d is mapped to 2d or -2d - 1; a block sends its parameter k in 3 bits, then each value as
+q ones, a zero and k low bits, q = value >> k; from q = 8 on, eight ones and the raw mapped value, in as
+many bits as any of them needs. k is the one of least size, the smallest of several.
+Normative: docs/datapath.md, section 4.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from wccsim.codecs.bitstream import Bytes, Words, get_bits, put_bits
+from wccsim.bitstream import Bytes, Words, get_bits, put_bits
 
 BLOCK = 16
 PARAMETER_BITS = 3

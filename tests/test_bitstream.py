@@ -6,8 +6,7 @@ from codec_inputs import bits_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wccsim.codecs.base import MAX_SIDES, Header, read_header
-from wccsim.codecs.bitstream import (
+from wccsim.bitstream import (
     buffer_for,
     bytes_for,
     get_bits,
@@ -18,6 +17,7 @@ from wccsim.codecs.bitstream import (
     sign_extended,
     unpack,
 )
+from wccsim.codecs.base import MAX_SIDES, Header, read_header
 from wccsim.errors import WccsimError
 
 fields = st.lists(st.tuples(st.integers(0, 62), st.integers(-(2**61), 2**61)), max_size=30)
