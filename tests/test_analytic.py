@@ -34,6 +34,19 @@ def values(counts: ActionCounts) -> tuple[int, ...]:
     return tuple(getattr(counts, name) for name in ActionCounts.__slots__)
 
 
+def test_every_bit_moved_is_either_read_or_written() -> None:
+    """Of the fields, five count operations and thirteen bits: eight tensors, coming or going."""
+    powers = ActionCounts(*(1 << place for place in range(len(ActionCounts.__slots__))))
+    operations = powers.macs + powers.multiplies + powers.adds + powers.shifts + powers.compares
+    assert operations + powers.read_bits + powers.write_bits == sum(values(powers))
+    assert powers.read_bits & powers.write_bits == 0
+    p = WccParameters(keep=Fraction(1, 4), levels=1)
+    moved = wcc_actions(p, 2, 3, 8, 8)
+    kept = moved[Stage.MAC]
+    assert kept.read_bits == kept.kept_read_bits + kept.weight_read_bits > kept.weight_read_bits
+    assert moved[Stage.BITMAP].write_bits == moved[Stage.BITMAP].index_write_bits == 64
+
+
 def test_a_case_worked_by_hand() -> None:
     """2 -> 3 channels, 3 x 5, one level: padded to 4 x 6 = 24 positions, 6 butterflies a channel."""
     p = WccParameters(keep=Fraction(1, 4), levels=1, in_bits=8, act_bits=8, weight_bits=4, bias=True)

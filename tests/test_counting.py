@@ -11,6 +11,7 @@ from peer_layers import QUARTER, alone, peer_layer
 
 from wccsim.counting.bops import bops_haar, bops_uniq
 from wccsim.counting.count import LayerCount, count_network, total
+from wccsim.counting.macs import macs
 from wccsim.counting.options import CountingOptions, configured
 from wccsim.counting.run import count
 from wccsim.counting.stages import stage_counts
@@ -153,6 +154,55 @@ def test_uniq_is_exact_where_the_logarithm_is() -> None:
     assert bops_uniq(1000, 8, 8, 64) == 86_000
 
 
+@given(networks(), OPTIONS)
+@settings(deadline=None, max_examples=60)
+def test_a_network_turned_by_a_right_angle_counts_the_same(
+    network: Network, options: CountingOptions
+) -> None:
+    turned = Network("turned", tuple(turned_layer(layer) for layer in network.layers))
+    for a, b in zip(count_network(network, options), count_network(turned, options), strict=True):
+        assert replace(b, layer=a.layer) == a
+
+
+def turned_layer(layer: Layer) -> Layer:
+    """The layer with rows and columns exchanged."""
+    top, bottom, left, right = layer.padding
+    return replace(
+        layer,
+        in_shape=Shape(layer.in_shape.channels, layer.in_shape.width, layer.in_shape.height),
+        out_shape=Shape(layer.out_shape.channels, layer.out_shape.width, layer.out_shape.height),
+        kernel=layer.kernel[::-1],
+        stride=layer.stride[::-1],
+        dilation=layer.dilation[::-1],
+        padding=(left, right, top, bottom),
+        module_padding=layer.module_padding[::-1],
+    )
+
+
+PAIRS = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+
+@given(PAIRS, PAIRS, PAIRS, PAIRS, st.tuples(st.integers(4, 40), st.integers(4, 40)))
+@settings(deadline=None, max_examples=100)
+def test_the_published_rule_is_a_product_over_the_axes(
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    padding: tuple[int, int],
+    size: tuple[int, int],
+) -> None:
+    """Cin Cout k^2 times (H + 2p - d (k - 1)) / s of each axis (the formula of `wccsim.counting.macs`)."""
+    layer = Layer(
+        "layer", "conv", ("input",), Shape(3, *size), Shape(5, 1, 1), kernel, stride, dilation,
+        module_padding=padding,
+    )  # fmt: skip
+    rows, columns = (
+        Fraction(max(size[i] + padding[i] - dilation[i] * (kernel[i] - 1), 0), stride[i]) for i in (0, 1)
+    )
+    assert macs(layer, "paper") == 3 * 5 * kernel[0] * kernel[1] * rows * columns
+    assert macs(turned_layer(layer), "paper") == macs(layer, "paper")
+
+
 # The paper's example (section 4.1) and what padding does to it.
 
 
@@ -191,6 +241,27 @@ def test_an_index_list_costs_its_kept_positions() -> None:
     counted = example(index="list")
     assert counted.compressed is not None
     assert counted.compressed.index_bits == 400 * 11  # ceil(log2 1600)
+
+
+def test_a_published_list_has_an_entry_for_a_part_of_a_position() -> None:
+    """keep 25 % of 3 x 3 is 2.25 positions: the payload stays exact, the list needs 3 entries of 4 bits."""
+    shape = Shape(1, 3, 3)
+    layer = Layer("layer", "conv", ("input",), shape, shape, keep=QUARTER)
+    found = alone(layer, index="list", padding="published").compressed
+    assert found is not None
+    assert (found.kept, found.payload_bits, found.index_bits) == (Fraction(9, 4), 18, 3 * 4)
+
+
+def test_a_product_of_two_maps_is_as_wide_as_the_maps() -> None:
+    """Both factors are activations: the width of weights does not enter."""
+    first, second = Shape(6, 4, 1), Shape(5, 6, 1)
+    layers = (
+        Layer("first", "input", (), first, first),
+        Layer("second", "input", (), second, second),
+        Layer("product", "matmul", ("first", "second"), first, Shape(5, 4, 1), weight_bits=3),
+    )
+    counted = count_network(Network("n", layers), CountingOptions())[0]
+    assert (counted.macs, counted.bops, counted.params) == (4 * 6 * 5, 4 * 6 * 5 * 8 * 8, 0)
 
 
 def test_compressed_maps_cross_memory_with_their_index() -> None:
@@ -236,6 +307,47 @@ def test_concatenated_maps_are_read_at_the_width_each_is_stored_at() -> None:
     traffic = network_traffic((before, wide, narrow, other, both, reader), CountingOptions())
     assert traffic["wide"].out_bits == 16 * 16  # its widest reader takes 16 bits
     assert traffic["reader"].in_bits == 16 * 16 + 16 * 8
+
+
+def test_the_parts_of_one_compressed_map_pay_for_one_index() -> None:
+    """Each maker writes its channels of the 16 kept positions; one bitmap of 64 positions crosses."""
+    shape = Shape(1, 8, 8)
+    before = Layer("input", "input", (), shape, shape)
+    one = Layer("one", "conv", ("input",), shape, shape)
+    three = Layer("three", "conv", ("input",), shape, Shape(3, 8, 8))
+    both = Layer("both", "concat", ("one", "three"), shape, Shape(4, 8, 8))
+    reader = Layer("reader", "conv", ("both",), Shape(4, 8, 8), shape, keep=QUARTER)
+    traffic = network_traffic((before, one, three, both, reader), CountingOptions())
+    assert (traffic["one"].out_bits, traffic["three"].out_bits) == (16 * 8, 3 * 16 * 8)
+    assert traffic["one"].index_bits + traffic["three"].index_bits == 64
+    assert (traffic["reader"].in_bits, traffic["reader"].index_bits) == (4 * 16 * 8, 64)
+
+
+def test_a_cut_of_maps_is_read_without_what_stays_on_the_chip() -> None:
+    """`first` stays, the input never does; a slice of both reads what `first` does not hold."""
+    shape = Shape(2, 4, 4)
+    before = Layer("input", "input", (), shape, shape)
+    first = Layer("first", "conv", ("input",), shape, shape)
+    both = Layer("both", "concat", ("input", "first"), shape, Shape(4, 4, 4))
+
+    def read_bits(channels: int, on_chip_bits: int) -> Any:
+        cut = Layer("cut", "slice", ("both",), Shape(4, 4, 4), Shape(channels, 4, 4))
+        reader = Layer("reader", "conv", ("cut",), Shape(channels, 4, 4), Shape(1, 1, 1))
+        layers = (before, first, both, cut, reader)
+        return network_traffic(layers, CountingOptions(on_chip_bits=on_chip_bits))["reader"].in_bits
+
+    assert read_bits(3, 0) == 3 * 16 * 8
+    assert read_bits(3, 1 << 20) == (3 - 2) * 16 * 8
+    assert read_bits(1, 1 << 20) == 0
+
+
+def test_no_residency_spares_the_larger_of_two_forms_of_an_input() -> None:
+    shape = Shape(4, 8, 8)
+    before = Layer("input", "input", (), shape, shape)
+    small = Layer("small", "conv", ("input",), shape, shape, keep=QUARTER)
+    large = Layer("large", "conv", ("input",), shape, shape, keep=Fraction(1, 2))
+    weights, results = 2 * 4 * 4 * 8, 2 * shape.values * 8
+    assert unique_bits((before, small, large), CountingOptions()) == weights + results + 32 * 4 * 8
 
 
 def test_a_padded_map_is_read_as_large_as_its_reader_says() -> None:

@@ -71,9 +71,25 @@ def test_a_stage_worked_by_hand() -> None:
     assert stages["haar"] == 160 * (400 * 427 + 100 * 545 + 25 * 660)
 
 
+def test_the_inverse_of_five_levels_is_no_wider_than_its_widest_word() -> None:
+    """Words of 16 bits widen by 2 a level to 22; at level 1 the inverse needs 23, not 24 bits.
+
+    A butterfly of w bits weighs w here, and level l has 1024 / 4^l of them in each of the 3 channels.
+    """
+    gates = replace(STUDY, butterfly={width: width for width in range(8, 30)})
+    gates = replace(gates, square={8: 1, 64: 1}, requantise={8: 1, 64: 1})
+    shape = Shape(2, 32, 32)
+    layer = Layer("layer", "conv", ("input",), shape, Shape(3, 32, 32), keep=Fraction(1, 4), levels=5)
+    stages = stage_bops(layer, CountingOptions(definition="gates"), gates)
+    assert stages["inverse"] == 3 * (1 * 16 + 4 * 18 + 16 * 20 + 64 * 22 + 256 * 23)
+    assert stages["haar"] == 2 * (256 * 8 + 64 * 10 + 16 * 12 + 4 * 14 + 1 * 16)
+
+
 def test_between_measured_widths_is_linear_and_outside_is_refused() -> None:
     assert STUDY.of("butterfly", 8) == 427
     assert STUDY.of("butterfly", 9) == Fraction(427 + 545, 2)
+    assert STUDY.of("butterfly", 7) == 376  # 375.5: to nearest, a tie to the even one
+    assert STUDY.of("requantise", 21) == 3537  # 3536.625
     with pytest.raises(WccsimError, match="no gate weight of butterfly at width 3; measured: 4 to 22"):
         STUDY.of("butterfly", 3)
     with pytest.raises(WccsimError, match="no gate weight of mac at product of widths 1024"):

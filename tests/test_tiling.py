@@ -18,6 +18,7 @@ from wccsim.tiling import (
     best_tiling,
     dram_traffic,
     fits,
+    input_rows,
     splits,
     tile_bits,
     tilings,
@@ -167,6 +168,64 @@ def test_an_input_compressed_on_the_way_in_pays_for_each_pass_as_stated():
     assert (traffic.in_read_bits, traffic.in_write_bits, traffic.in_passes) == (1020, 7, 3)
     once = dram_traffic(nest, Tiling(4, 3, 2, "nmk"))
     assert (once.in_read_bits, once.in_write_bits, once.in_passes) == (1000, 0, 1)
+
+
+def waiting_rows(nest: Nest, tiling: Tiling) -> int:
+    """The most rows (of one channel each) that lie on chip at once where halo rows are kept.
+
+    A row lies there from its one fetch until the last tile that reads it. The output channels, in one
+    tile here, do not enter.
+    """
+    loops = [
+        (loop, range(0, size, tile))
+        for loop, size, tile in (
+            (loop, getattr(nest, size), getattr(tiling, size))
+            for loop, size in zip(tiling.order, (SIZES[loop] for loop in tiling.order), strict=True)
+        )
+        if loop != "n"
+    ]
+    steps = [
+        dict(zip((loop for loop, _ in loops), point, strict=True))
+        for point in product(*(r for _, r in loops))
+    ]
+    used: list[set] = []
+    for at in steps:
+        low, high = input_rows(nest, at["m"], min(at["m"] + tiling.rows, nest.rows))
+        channels = range(at["k"], min(at["k"] + tiling.in_channels, nest.in_channels))
+        used.append({(row, channel) for row in range(low, high) for channel in channels})
+    first = {
+        element: min(t for t, tile in enumerate(used) if element in tile) for tile in used for element in tile
+    }
+    last = {element: max(t for t, tile in enumerate(used) if element in tile) for element in first}
+    return max(sum(first[e] <= t <= last[e] for e in first) for t in range(len(used)))
+
+
+SIZES = {"m": "rows", "n": "out_channels", "k": "in_channels"}
+
+
+@settings(max_examples=300, deadline=None)
+@given(nests(), st.integers(1, 6), st.integers(1, 6), st.sampled_from(["mkn", "kmn"]))
+def test_rows_that_wait_for_the_next_tile_have_their_room(nest, rows, k, order):
+    tiling = Tiling(min(rows, nest.rows), nest.out_channels, min(k, nest.in_channels), order)
+    assert waiting_rows(nest, tiling) * nest.in_row_bits <= tile_bits(nest, tiling, "keep")["in"]
+
+
+def test_rows_that_wait_by_hand():
+    """3x3 in tiles of 2 rows, 4 channels one by one: 4 rows of one channel, 2 of each other one wait."""
+    nest = Nest(8, 8, 4, 1, 1, 1, 1, 4, row_span=3, pad_top=1)
+    assert waiting_rows(nest, Tiling(2, 1, 1, "mkn")) == tile_bits(nest, Tiling(2, 1, 1, "mkn"), "keep")["in"]
+    assert tile_bits(nest, Tiling(2, 1, 1, "mkn"), "keep")["in"] == 4 + 3 * 2
+    assert tile_bits(nest, Tiling(2, 1, 1, "kmn"), "keep")["in"] == 4
+
+
+def test_of_equal_tilings_the_one_with_fewer_passes_over_the_input_is_taken():
+    """Room for one sum: the weights (4 bits) four times, or the input (12 bits) twice; 28 bits either way."""
+    nest = Nest(4, 4, 1, 2, in_row_bits=3, pair_bits=2, out_row_bits=4, partial_row_bits=4)
+    tiling, traffic = best_tiling(nest, Capacity((1000, 4), (("in", "weight"), ("out",))))
+    assert (traffic.in_passes, traffic.in_read_bits, traffic.weight_read_bits) == (1, 12, 16)
+    other = dram_traffic(nest, replace(tiling, order="nkm"))
+    assert (other.in_passes, other.in_read_bits, other.weight_read_bits) == (2, 24, 4)
+    assert other.total_bits == traffic.total_bits
 
 
 def test_halo_rows_by_hand():

@@ -50,6 +50,16 @@ class ActionCounts:
     wavelet_write_bits: int = 0
     output_write_bits: int = 0
 
+    @property
+    def read_bits(self) -> int:
+        """Bits read from all memories."""
+        return sum(getattr(self, f.name) for f in fields(self) if f.name.endswith("_read_bits"))
+
+    @property
+    def write_bits(self) -> int:
+        """Bits written to all memories."""
+        return sum(getattr(self, f.name) for f in fields(self) if f.name.endswith("_write_bits"))
+
     def __add__(self, other: ActionCounts) -> ActionCounts:
         return ActionCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 

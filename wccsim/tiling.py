@@ -224,7 +224,7 @@ def most_rows(nest: Nest, n: int, k: int, capacity: Capacity) -> int:
     for limit, tensors in zip(capacity.limits, capacity.shares, strict=True):
         left = limit - ("weight" in tensors) * n * k * nest.pair_bits
         row = sum(per_row[tensor] for tensor in tensors)
-        most = min(most, left // row if row and left >= 0 else (most if left >= 0 else 0))
+        most = min(most, left // row if row else most) if left >= 0 else 0
     return most
 
 

@@ -26,29 +26,12 @@ class StageCount:
     @property
     def bits_read(self) -> int:
         """Bits read from all memories by this stage."""
-        a = self.actions
-        return (
-            a.input_read_bits
-            + a.weight_read_bits
-            + a.coefficient_read_bits
-            + a.score_read_bits
-            + a.index_read_bits
-            + a.kept_read_bits
-            + a.wavelet_read_bits
-        )
+        return self.actions.read_bits
 
     @property
     def bits_written(self) -> int:
         """Bits written to all memories by this stage."""
-        a = self.actions
-        return (
-            a.coefficient_write_bits
-            + a.score_write_bits
-            + a.index_write_bits
-            + a.kept_write_bits
-            + a.wavelet_write_bits
-            + a.output_write_bits
-        )
+        return self.actions.write_bits
 
 
 def parameters_of(layer: Layer, options: CountingOptions) -> WccParameters:
