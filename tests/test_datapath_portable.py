@@ -13,7 +13,7 @@ from fast_paths import COVERED, EVERY, both, calibrated, layer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wccsim.datapath import portable, portable_plan, product, strips, workers
+from wccsim.datapath import portable, portable_plan, product, workers
 from wccsim.datapath.engine import PATHS, VARIABLE, choose
 from wccsim.datapath.fused import Workspace
 from wccsim.default_maps import default_map_paths
@@ -147,26 +147,6 @@ def test_a_wrong_number_of_threads_is_refused(given_threads, monkeypatch):
     monkeypatch.setenv(workers.VARIABLE, str(given_threads))
     with pytest.raises(WccsimError, match="allowed: 1 to"):
         Workspace()
-
-
-@EVERY
-@given(
-    st.lists(st.integers(0, (1 << 62) - 1), min_size=16, max_size=16), st.integers(1, 16), st.integers(0, 8)
-)
-def test_selection_equals_a_sort(values, kept, mantissa_bits):
-    """Scores of any magnitude, whose float64 need not be exact."""
-    order = strips.strips_of(1, 4, 4)
-    flat = np.concatenate([order.base + s * order.step for s in range(order.count)])
-    scores = np.array(values, np.int64)[flat].reshape(order.count, order.words)
-    bins = np.zeros(strips.BINS, np.int64)
-    for strip in range(order.count):
-        strips._count_strip(scores, strip, bins)
-    t = strips.select(scores, bins, kept, None, order)
-    chosen = [e >= t.high or (e >= t.low and i <= t.last) for i, e in enumerate(values)]
-    best = sorted(range(16), key=lambda i: (-values[i], i))[:kept]
-    assert chosen == [i in best for i in range(16)]
-    t = strips.select(scores, bins, kept, mantissa_bits, order)
-    assert sum(e >= t.high or (e >= t.low and i <= t.last) for i, e in enumerate(values)) == kept
 
 
 @EVERY

@@ -73,7 +73,7 @@ def bench_of(one: Job, threads: int) -> Bench:
     loops.places_of(room.scores, base, step, numbers, energy, kept, places, counts)
     for relief in room.scratch["relief"]:
         relief[:] = 0
-    strip = np.ascontiguousarray(image[:, : 1 << plan.parameters.levels])
+    strip = np.ascontiguousarray(image[:, : room.strips.rows])
     return Bench(one, room, image, strip, bins, threshold, energy, kept, places, counts)
 
 
@@ -218,7 +218,7 @@ def _inverse(b: Bench) -> Probe:
     plan, room, f = b.one.plan, b.room, b.room.prepared
     outs, slots, rows, width = plan.out_channels, b.places.shape[1], f.order[2], plan.padded_width
     out = aligned(np.int8, (outs, plan.height, plan.width))
-    strip_out = aligned(np.int8, (outs, min(plan.height, 1 << f.levels), plan.width))
+    strip_out = aligned(np.int8, (outs, min(plan.height, room.strips.rows), plan.width))
     head, own = (f.levels, f.bias, f.r3, f.low, f.high), b.owns("words", "approximations", "pixels")
     kept = (slots, b.places, b.counts)
 

@@ -68,7 +68,7 @@ def bench_of(one: Job, kernels: Kernels, threads: int) -> Bench:
     """Run score, selection and marks once and lay out what the stages need."""
     plan = one.plan
     room = Workspace(threads).room(plan, False, kernels)
-    f, image, rows = room.prepared, kernels.image(one.x, room), min(plan.height, 1 << plan.parameters.levels)
+    f, image, rows = room.prepared, kernels.image(one.x, room), min(plan.height, room.strips.rows)
     kernels.score(room, image, 0, np.zeros(1, np.int64))
     bins = room.scratch["bins"][0].copy()
     threshold = select(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
-from wccsim.datapath.strips import Scans, Strips, Threshold, select, strips_of
+from wccsim.datapath.strips import Scans, Strips, Threshold, groups_of, select, strips_of
 from wccsim.datapath.workers import share, thread_count
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest register
@@ -70,16 +70,16 @@ class Room:
 class Kernels:
     """What a fast path brings.
 
-    prepare(plan, unsigned): the plan as its kernels take it. shapes(plan): the scratch arrays of one thread,
-    `bins` among them. pack: its order of the weights. pads: it wants padded maps. image(x, room): the map as
-    its kernels read it. score(room, image, thread, counter): the joint score of the strips claimed.
-    layer(room, image, thread, counter, threshold, arrays): the strips claimed, from threshold to pixels.
-    scans: for `strips.select`.
+    prepare(plan, strips, unsigned): the plan as its kernels take it. shapes(plan, strips): the scratch arrays
+    of one thread, `bins` among them. pack: its order of the weights. pads: it wants padded maps. image(x,
+    room): the map as its kernels read it. score(room, image, thread, counter): the joint score of the strips
+    claimed. layer(room, image, thread, counter, threshold, arrays): the strips claimed, from threshold to
+    pixels. scans: for `strips.select`.
     """
 
     path: str
-    prepare: Callable[[Plan, bool], Any]
-    shapes: Callable[[Plan], Shapes]
+    prepare: Callable[[Plan, Strips, bool], Any]
+    shapes: Callable[[Plan, Strips], Shapes]
     pack: Callable[[npt.NDArray[np.int8]], npt.NDArray[Any]]
     pads: bool
     image: Callable[[npt.NDArray[Any], Room], npt.NDArray[Any]]
@@ -119,11 +119,12 @@ class Workspace:
         """Scratch arrays for each thread as the kernels ask for them, and the plan prepared."""
         if self._last is not None and self._last[0] is plan and self._last[1:3] == (unsigned, kernels.path):
             return self._last[3]
-        strips = strips_of(plan.parameters.levels, plan.padded_height, plan.padded_width)
+        geometry = plan.parameters.levels, plan.padded_height, plan.padded_width
+        strips = strips_of(*geometry, groups_of(*geometry, self.threads))
         threads = min(self.threads, strips.count)
         scratch = {
             name: [self._array(f"{name} {thread}", dtype, shape) for thread in range(threads)]
-            for name, (dtype, shape) in kernels.shapes(plan).items()
+            for name, (dtype, shape) in kernels.shapes(plan, strips).items()
         }
         scores = self._array("scores", np.int64, (strips.count * strips.words + ALIGNMENT,))
         padded = None
@@ -131,7 +132,7 @@ class Workspace:
             whole = plan.channels, plan.padded_height, plan.padded_width
             padded = self._array("padded", np.int8, whole)
         room = Room(
-            kernels.prepare(plan, unsigned),
+            kernels.prepare(plan, strips, unsigned),
             strips,
             threads,
             scores[: strips.count * strips.words].reshape(strips.count, strips.words),

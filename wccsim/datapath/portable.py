@@ -28,7 +28,7 @@ from wccsim.datapath.plan import Plan
 from wccsim.datapath.portable_forward import I16, I32, I64, LOW_WORD, U, _forward_strip, _score_strips
 from wccsim.datapath.portable_plan import covers, pairs_of_pixels, prepare, scratch_sizes
 from wccsim.datapath.product import PANEL, ROWS, mac_tile, pack_weights
-from wccsim.datapath.strips import BINS, PLAIN_SCANS, Threshold
+from wccsim.datapath.strips import BINS, PLAIN_SCANS, Strips, Threshold
 from wccsim.datapath.workers import claim
 
 
@@ -264,9 +264,9 @@ def _layer_strips(
         s = claim(counter)
 
 
-def _shapes(plan: Plan) -> fused.Shapes:
+def _shapes(plan: Plan, strips: Strips) -> fused.Shapes:
     """The scratch arrays of one thread: dtype and shape, in the order `_layer_strip` takes them."""
-    words, lows, slots = scratch_sizes(plan, PANEL)
+    words, lows, slots = scratch_sizes(strips, PANEL)
     pairs, outs = (plan.channels + 1) // 2, plan.out_channels
     return {
         "words": (np.int16, (2, words)),

@@ -75,9 +75,9 @@ def _forward_next(lows, start, words, size):
 
 
 @njit(cache=True)
-def _prefetch_strip(image, channel, strip, levels):
+def _prefetch_strip(image, channel, strip, rows):
     """Ask for a channel's strip: it lies far from the one before, where no processor looks ahead."""
-    words = image.shape[2] << levels
+    words = 2 * rows.size * image.shape[2]
     start = channel * image.shape[1] * image.shape[2] + strip * words
     for i in range(0, words, LINE):
         prefetch(image, start + i)
@@ -87,16 +87,16 @@ def _prefetch_strip(image, channel, strip, levels):
 def _forward_strip(image, channel, strip, levels, flip, offset, rows, words, lows):
     """All coefficients of one strip of one channel, in strip order, into `words`.
 
-    rows: the bit-reversed order of the rows of level 1. lows: room for LL_1, LL_2, ..., one after the
+    rows: the order of the rows of level 1. lows: room for LL_1, LL_2, ..., one after the
     other. An unsigned map is read as x - 128 (`flip` changes the top bit of each byte); what that takes
     from the last LL band, 128 * 4**L, is given back as `offset`.
     """
     if channel + 1 < image.shape[0]:
-        _prefetch_strip(image, channel + 1, strip, levels)
+        _prefetch_strip(image, channel + 1, strip, rows)
     columns = image.shape[2]
     size = rows.size * columns
     for r in range(rows.size):
-        row = (strip << levels) + 2 * rows[r]
+        row = 2 * (strip * rows.size + rows[r])
         _forward_first(image, channel, row, flip, lows, words, r * columns, size)
     start = 0
     for _ in range(1, levels):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from wccsim.datapath.fused import Room, first_that_holds, greatest_sum, why_not
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.portable_forward import _pad_channels
-from wccsim.datapath.strips import bit_reversed, strips_of
+from wccsim.datapath.strips import Strips, row_order
 from wccsim.datapath.workers import share
 
 SPLIT = 11  # bits that `_requantise` splits off
@@ -68,10 +68,9 @@ def _per_output(plan: Plan, multiplier: npt.NDArray[Any], shift: npt.NDArray[Any
     return pairs
 
 
-def prepare(plan: Plan, unsigned: bool) -> Prepared:
+def prepare(plan: Plan, strips: Strips, unsigned: bool) -> Prepared:
     """The kernels' view of a plan that `covers` lets pass, for int8 or uint8 maps."""
     p = plan.parameters
-    strips = strips_of(p.levels, plan.padded_height, plan.padded_width)
     squares = [1 << 2 * (p.in_bits - 1 + 2 * level) for level in range(p.levels + 1)]
     relief = plan.r2.shift[0] - plan.r2_shift[0]
     low, high = plan.out_range
@@ -83,7 +82,7 @@ def prepare(plan: Plan, unsigned: bool) -> Prepared:
         order=(
             strips.base,
             strips.step,
-            bit_reversed(1 << (p.levels - 1)),
+            row_order(strips.groups, p.levels - 1),
             (plan.r1_shift - SPLIT).astype(np.int32)[strips.subband],
             relief.astype(np.int32)[strips.subband],
         ),
@@ -97,10 +96,10 @@ def prepare(plan: Plan, unsigned: bool) -> Prepared:
     )
 
 
-def scratch_sizes(plan: Plan, panel: int) -> tuple[int, int, int]:
+def scratch_sizes(strips: Strips, panel: int) -> tuple[int, int, int]:
     """Words of a strip; of all its LL bands (even, so that pairs fit); of whole panels of a strip."""
-    words = plan.padded_width << plan.parameters.levels
-    lows = sum(words >> 2 * level for level in range(1, plan.parameters.levels + 1))
+    words = strips.words
+    lows = sum(words >> 2 * level for level in range(1, strips.levels + 1))
     return words, lows + lows % 2, -(-words // panel) * panel
 
 

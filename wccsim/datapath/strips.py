@@ -1,11 +1,12 @@
 """Strips: the order in which the fast paths keep a map, and the exact selection in that order.
 
-A strip is 2**L rows of the padded map, full width: every butterfly of all L levels lies inside one. Its words
-are ordered by level and band, LL_L LH_L HL_L HH_L LH_(L-1) HL_(L-1) HH_(L-1) ... HH_1, each band row by row;
-nothing is interleaved. The rows of a band are in bit-reversed order (of four: 0 2 1 3), so that the even
-rows of LL_l, then the odd ones, lie in one piece, and a level is one long loop. A band of level l has
-u_l = 2**(L-l) * (WP >> l) words; LL_L starts at 0, and LH, HL, HH of level l start at u_l, 2 u_l, 3 u_l:
-what lies before u_l is exactly the room of LL_l, split further. Only ties and the bitmap need the flat index.
+A strip is 2**L rows of the padded map, full width, or G times as many where rows are short: every butterfly
+of all L levels lies inside one. Its words are ordered by level and band, LL_L LH_L HL_L HH_L LH_(L-1)
+HL_(L-1) HH_(L-1) ... HH_1, each band row by row; nothing is interleaved. The rows of a band are ordered so
+that the even rows of LL_l, then the odd ones, lie in one piece, and a level is one long loop (`row_order`). A
+band of level l has u_l = G 2**(L-l) * (WP >> l) words; LL_L starts at 0, and LH, HL, HH of level l start at
+u_l, 2 u_l, 3 u_l: what lies before u_l is exactly the room of LL_l, split further. Only ties and the bitmap
+need the flat index.
 """
 
 # mypy: disallow-untyped-defs=False, disallow-untyped-calls=False
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+STRIP_WORDS = 4096  # a strip takes more rows as long as it has no more words
 BINS_BITS = 7  # mantissa bits of a histogram bin: 128 bins an octave
 BINS = 64 << BINS_BITS
 ROOM = 8  # places behind the last score of a bin that `collect` may write
@@ -27,7 +29,7 @@ ROOM = 8  # places behind the last score of a bin that `collect` may write
 
 @dataclass(frozen=True, slots=True)
 class Strips:
-    """A padded map of `height` x `width` cut into strips, for `levels` levels.
+    """A padded map of `height` x `width` cut into strips of `groups` times 2**levels rows.
 
     base, step: the flat (Mallat) index of word i of strip s is base[i] + s * step[i].
     subband: the number of the sub-band of word i (`subbands.py`).
@@ -36,6 +38,7 @@ class Strips:
     levels: int
     height: int
     width: int
+    groups: int
     base: npt.NDArray[np.int64]
     step: npt.NDArray[np.int64]
     subband: npt.NDArray[np.int64]
@@ -43,38 +46,59 @@ class Strips:
     @property
     def count(self) -> int:
         """Number of strips."""
-        return self.height >> self.levels
+        return self.height // self.rows
+
+    @property
+    def rows(self) -> int:
+        """Rows of the map in one strip."""
+        return self.groups << self.levels
 
     @property
     def words(self) -> int:
         """Words of one strip."""
-        return self.width << self.levels
+        return self.width * self.rows
 
 
-def bit_reversed(count: int) -> npt.NDArray[np.int64]:
-    """0..count-1 in bit-reversed order; `count` is a power of two. It is its own inverse."""
-    order = np.zeros(1, np.int64)
-    while len(order) < count:
+def row_order(groups: int, levels: int) -> npt.NDArray[np.int64]:
+    """The order of the groups * 2**levels rows of a band: those of the band `levels` higher are 0, 1, 2, ...,
+    and each level down the even rows of all pairs come first. Of one group: bit-reversed, 0 2 1 3."""
+    order = np.arange(groups)
+    for _ in range(levels):
         order = np.concatenate([2 * order, 2 * order + 1])
     return order
 
 
-def strips_of(levels: int, height: int, width: int) -> Strips:
-    """The strip order of a padded map."""
-    words = width << levels
+def groups_of(levels: int, height: int, width: int, threads: int) -> int:
+    """How many groups of 2**levels rows a strip should take: a power of two that divides the map.
+
+    Short loops lose time at their ends and wait for their own results; an idle thread loses more.
+    """
+    groups, count = 1, height >> levels
+    while (
+        2 * groups * (width << levels) <= STRIP_WORDS
+        and count % (2 * groups) == 0
+        and count // (2 * groups) >= threads
+    ):
+        groups *= 2
+    return groups
+
+
+def strips_of(levels: int, height: int, width: int, groups: int = 1) -> Strips:
+    """The strip order of a padded map; `groups` * 2**levels divides its height."""
+    words = groups * width << levels
     base, step = np.empty(words, np.int64), np.empty(words, np.int64)
     subband = np.empty(words, np.int64)
     for level in range(levels, 0, -1):
-        columns, rows = width >> level, 1 << (levels - level)
+        columns, rows = width >> level, groups << (levels - level)
         size = rows * columns
-        raster = (bit_reversed(rows)[:, None] * width + np.arange(columns)).reshape(-1)
+        raster = (row_order(groups, levels - level)[:, None] * width + np.arange(columns)).reshape(-1)
         for band in range(0 if level == levels else 1, 4):
             below, right = divmod(band, 2)
             start = below * (height >> level) * width + right * columns
             base[band * size : (band + 1) * size] = raster + start
             step[band * size : (band + 1) * size] = rows * width
             subband[band * size : (band + 1) * size] = 3 * (levels - level) + band
-    return Strips(levels, height, width, base, step, subband)
+    return Strips(levels, height, width, groups, base, step, subband)
 
 
 @njit(cache=True)

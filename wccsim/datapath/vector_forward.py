@@ -132,7 +132,7 @@ haar_last = kernel(_haar_last)
 @njit(cache=True)
 def _pair_of_rows(strip, row, numbers):
     """Where a pair of rows begins in its channel, their pixels in the map, and words in whole blocks."""
-    y = (strip << numbers.levels) + 2 * row
+    y = strip * numbers.strip_rows + 2 * row
     top_left = numbers.width if y < numbers.height else 0
     bottom_left = numbers.width if y + 1 < numbers.height else 0
     return y * numbers.width, top_left, bottom_left, min(top_left, bottom_left) // PIXELS * BLOCK
@@ -141,20 +141,20 @@ def _pair_of_rows(strip, row, numbers):
 @njit(cache=True)
 def _is_whole(strip, tops, numbers):
     """All rows of the strip lie inside the map and consist of whole blocks: `tops` says where they begin."""
-    return tops.size > 0 and (strip + 1) << numbers.levels <= numbers.height
+    return tops.size > 0 and (strip + 1) * numbers.strip_rows <= numbers.height
 
 
 @njit(cache=True)
 def _first_pixel(channel, strip, numbers):
     """Of a strip of a channel."""
-    return (channel * numbers.height + (strip << numbers.levels)) * numbers.width
+    return (channel * numbers.height + strip * numbers.strip_rows) * numbers.width
 
 
 @njit(cache=True)
 def _prefetch_strip(image, channel, strip, numbers):
     """Ask for a channel's strip: it lies far from the one before, where no processor looks ahead."""
     start = _first_pixel(channel, strip, numbers)
-    for i in range(start, min(start + (numbers.width << numbers.levels), image.size), LINE_BYTES):
+    for i in range(start, min(start + numbers.strip_rows * numbers.width, image.size), LINE_BYTES):
         prefetch(image, i)
 
 

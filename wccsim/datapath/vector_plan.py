@@ -11,7 +11,7 @@ import numpy.typing as npt
 from wccsim.datapath import vector_matrix
 from wccsim.datapath.fused import Shapes, first_that_holds, greatest_sum, why_not
 from wccsim.datapath.plan import Plan
-from wccsim.datapath.strips import BINS, Strips, bit_reversed, strips_of
+from wccsim.datapath.strips import BINS, Strips, row_order
 from wccsim.datapath.vector_forward import BLOCK, PIXELS
 from wccsim.datapath.vector_gather import GROUP, LEAST_SHIFT
 from wccsim.datapath.vector_product import ROWS, requantisers
@@ -61,7 +61,7 @@ def _levels(levels: int) -> list[int]:
 class Layout(NamedTuple):
     """Where things lie.
 
-    rows: the bit-reversed order of the pairs of rows of a strip. tops: see `tops_of`. base, step: as in
+    rows: the order of the pairs of rows of a strip. tops: see `tops_of`. base, step: as in
     `Strips`. pieces: see `pieces_of`. shifts, ups, reliefs: int16, of each position of a strip: R1's shift
     less 16 and, in the high byte, how far the word is raised before; the shift to the last level's grid, and
     as far as R3's words are raised; R2's relief.
@@ -78,7 +78,8 @@ class Layout(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """Single numbers of a plan. channels, height, width: of the map; columns: words of a row of level 1.
+    """Single numbers of a plan. channels, height, width: of the map; columns: words of a row of level 1;
+    strip_rows: rows of a strip.
 
     offset: what is added to a pixel to make it unsigned. multiplier, q_limit: R1's M as a signed word, the
     greatest q. signs: changes the top bits of four bytes, or none. sum_raise: how far a sum is raised before
@@ -91,6 +92,7 @@ class Numbers(NamedTuple):
     width: int
     columns: int
     levels: int
+    strip_rows: int
     offset: int
     multiplier: int
     q_limit: int
@@ -174,20 +176,21 @@ def _per_position(strips: Strips, words: int, values: Any) -> npt.NDArray[np.int
     return found
 
 
-def prepare(plan: Plan, unsigned: bool, matrix: bool = False) -> Prepared:
+def prepare(plan: Plan, strips: Strips, unsigned: bool, matrix: bool = False) -> Prepared:
     """The kernels' view of a plan that `obstacle` lets pass, on int8 or uint8 maps; matrix: AMX tiles."""
     p = plan.parameters
     squares = [1 << 2 * (p.in_bits - 1 + 2 * level) for level in range(p.levels + 1)]
     sum_raise, pixel_raise = int(raised(plan.r2_shift).max()), int(raised(plan.r3.shift).max())
     bias = np.zeros(plan.out_channels, np.int32) if plan.bias is None else plan.bias << pixel_raise
     return Prepared(
-        layout=_layout(plan, pixel_raise),
+        layout=_layout(plan, strips, pixel_raise),
         numbers=Numbers(
             channels=plan.channels,
             height=plan.height,
             width=plan.width,
             columns=plan.padded_width // 2,
             levels=p.levels,
+            strip_rows=strips.rows,
             offset=0 if unsigned else 1 << (p.in_bits - 1),
             multiplier=int(plan.r1.multiplier[0]) - (1 << 16),
             q_limit=(1 << (p.act_bits - 1)) - 1,
@@ -209,14 +212,13 @@ def prepare(plan: Plan, unsigned: bool, matrix: bool = False) -> Prepared:
     )
 
 
-def _layout(plan: Plan, pixel_raise: int) -> Layout:
-    levels = plan.parameters.levels
-    strips = strips_of(levels, plan.padded_height, plan.padded_width)
+def _layout(plan: Plan, strips: Strips, pixel_raise: int) -> Layout:
+    levels, rows = strips.levels, row_order(strips.groups, strips.levels - 1)
     words = -(-strips.words // FLAGS) * FLAGS
     word_raise = raised(plan.r1_shift)
     return Layout(
-        rows=bit_reversed(1 << (levels - 1)),
-        tops=tops_of(bit_reversed(1 << (levels - 1)), plan.width),
+        rows=rows,
+        tops=tops_of(rows, plan.width),
         base=strips.base,
         step=strips.step,
         pieces=pieces_of(strips),
@@ -226,17 +228,13 @@ def _layout(plan: Plan, pixel_raise: int) -> Layout:
     )
 
 
-def shapes(plan: Plan) -> Shapes:
+def shapes(plan: Plan, strips: Strips) -> Shapes:
     """The scratch arrays of one thread: dtype and shape, with room where a block may reach behind an end."""
-    words = plan.padded_width << plan.parameters.levels
+    words = strips.words
     flags = -(-words // FLAGS)
     slots = -(-words // GROUP) * GROUP + BLOCK
     columns = -(-(plan.padded_width // 2) // BLOCK) * BLOCK
-    squares = (
-        3 * (columns << (plan.parameters.levels - 1))
-        + (words >> 2)
-        + (3 * plan.parameters.levels + 1) * BLOCK
-    )
+    squares = 3 * columns * (strips.rows // 2) + (words >> 2) + (3 * strips.levels + 1) * BLOCK
     return {
         "words": (np.int16, (flags * FLAGS,)),
         "lows": (np.int16, (2 * ((words >> 1) + 4 * BLOCK),)),
