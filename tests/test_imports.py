@@ -86,7 +86,8 @@ validate
 # reports
 report.check report.conclusions report.missed report.panels report.plots report.terminal
   report.weight_conclusions
-report.html report.simulation report.tables
+report.html report.stored report.tables
+report.simulation
 report.comparison report.costs report.counts report.differences report.explored report.page
   report.paper report.network_table report.weight_column
 report.build report.cost_page report.count_text report.roofline_plot report.sweep_page
@@ -98,7 +99,7 @@ bench.layers bench.stages
 bench.limits bench.scaling bench.stack bench.text
 bench.limits_text bench.roofline bench.stack_text
 # commands
-cli.outputs cli.policies
+cli.outputs cli.policies cli.subcommands
 cli cli.bench cli.codecs cli.compare cli.cost cli.count cli.diff cli.explore cli.extract
   cli.networks cli.paper cli.report cli.rtl cli.simulate cli.validate
 """

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 from wccsim.cli import main
 from wccsim.datapath.engine import PATHS, VARIABLE
 from wccsim.datapath.wcc_layer import WCCLayer
+from wccsim.datapath.words import WordMemory, decode
 from wccsim.default_maps import default_map_paths
 from wccsim.maps import load_map
 
@@ -112,6 +114,46 @@ def test_a_dump_holds_every_array_and_replaces_only_a_dump(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["arrays"]
 
 
+@pytest.mark.parametrize("options", [("--keep", "1/3", "--index", "rice"), ("--plain", "--kept-bits", "5")])
+def test_coded_words_are_dumped_as_the_stream_that_decodes_to_q(tmp_path, options):
+    runs = {}
+    for words in ("fixed", "rice"):
+        folder = tmp_path / words
+        code, out, _ = simulate(MAP, *options, "--words", words, "--dump", folder)
+        assert code == 0 and f"\nwords {words}: " in out
+        report = json.loads((folder / "report.json").read_text())
+        arrays = {path.stem: np.load(path) for path in folder.glob("*.npy")}
+        widths = np.full(report["shape"]["kept"], report["parameters"]["act_bits"])
+        memory = WordMemory(words, len(arrays["q"]), widths, report["word_bits"], arrays["words"].tobytes())
+        np.testing.assert_array_equal(decode(memory), arrays["q"])
+        actions = report["actions"]
+        assert actions["requantise"]["kept_write_bits"] == actions["mac"]["kept_read_bits"] == memory.bits
+        runs[words] = report, arrays
+    (fixed, one), (rice, other) = runs["fixed"], runs["rice"]
+    assert all(np.array_equal(one[name], other[name]) for name in one if name != "words")
+    assert fixed["stored"]["word_bits"] == rice["stored"]["word_bits"]
+    assert rice["word_bits"] == rice["stored"]["word_bits"]["rice"] < fixed["word_bits"]
+    values = rice["shape"]["channels"] * rice["shape"]["height"] * rice["shape"]["width"]
+    assert rice["stored"]["bits_per_value"] == (rice["word_bits"] + rice["index_bits"]) / values
+    words = rice["shape"]["channels"] * rice["shape"]["kept"]
+    assert Fraction(rice["stored"]["bits_per_word"]["rice"]) * words == rice["word_bits"]
+
+
+def test_explain_says_both_memories_in_every_format():
+    _, out, _ = simulate(MAP.stem, "--keep", "25%", "--words", "rice", "--explain")
+    stored = dict(re.findall(r"(fixed|rice|bitmap|list) ([\d,]+) bits", out))
+    assert set(stored) == {"fixed", "rice", "bitmap", "list"}
+    assert re.search(r"^ +--words rice --word-bits \d+/\d+ --index rice --index-bits \d+/\d+$", out, re.M)
+    assert max(map(len, out.splitlines())) <= 100
+    assert "list" not in simulate(MAP.stem, "--plain", "--explain")[1]
+
+
+def test_a_stream_that_is_not_what_was_stored_would_be_said(monkeypatch):
+    monkeypatch.setattr("wccsim.report.stored.words.decode", lambda memory: np.zeros((1, 1), np.int8))
+    code, _, err = simulate(MAP.stem, "--keep", "25%")
+    assert code == 2 and "fixed words differ from what was stored: a fault of wccsim" in err
+
+
 def test_a_foreign_folder_is_left_whole(tmp_path):
     folder = tmp_path / "thesis"
     folder.mkdir()
@@ -169,8 +211,8 @@ def _spoilt(tmp_path, **changes):
         ({"x": np.zeros((8, 8), np.int8)}, "[C, H, W]"),
         ({"x_scale": np.float32(np.nan)}, "x_scale"),
         ({"x_scale": np.float32(-1)}, "x_scale"),
-        ({"x_scale": np.float64(1e300)}, "x_scale leaves 1e-60 to 1e+60"),
-        ({"x_scale": np.float64(1e-310)}, "x_scale leaves 1e-60 to 1e+60"),
+        ({"x_scale": np.float64(1e300)}, "x_scale holds 1e+300; allowed: 1e-60 to 1e+60"),
+        ({"x_scale": np.float64(1e-310)}, "x_scale holds 1e-310; allowed: 1e-60 to 1e+60"),
         ({"w": None}, "has no weights"),
         ({"w": np.zeros((2, 3), np.int8)}, "w is int8 (2, 3)"),
         ({"w_scale": np.zeros(3)}, "w_scale"),

@@ -122,7 +122,12 @@ def test_the_kept_positions_of_calibration_are_those_of_the_run():
 def test_a_saved_layer_gives_the_same_bits(tmp_path, mode):
     feature_map = load_map(MAP)
     layer = layer_on(
-        feature_map, requantise_mode=mode, per_level_shift=True, keep=Fraction(1, 3), index="rice"
+        feature_map,
+        requantise_mode=mode,
+        per_level_shift=True,
+        keep=Fraction(1, 3),
+        index="rice",
+        words="rice",
     )
     layer.save(tmp_path / "layer.npz")
     again = WCCLayer.load(tmp_path / "layer.npz")

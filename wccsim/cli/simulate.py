@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from wccsim.cli.outputs import check_outputs
 from wccsim.errors import WccsimError
-from wccsim.parameters import HAAR_VARIANTS, INDEX_FORMATS, REQUANTISE_MODES, SCORES
+from wccsim.parameters import HAAR_VARIANTS, INDEX_FORMATS, REQUANTISE_MODES, SCORES, WORD_FORMATS
 
 TRANSFORM_SETTINGS = (
     "keep",
@@ -23,6 +24,7 @@ TRANSFORM_SETTINGS = (
 LAYER_SETTINGS = (
     *TRANSFORM_SETTINGS,
     "plain",
+    "words",
     "requantise_mode",
     "yw",
     "weight_bits",
@@ -46,6 +48,13 @@ LAYER_SETTINGS = (
 @click.option("--score", type=click.Choice(SCORES), default="l2", show_default=True)
 @click.option("--selection", default="exact", show_default=True, help='"exact" or "binned:m", m 0 to 8.')
 @click.option("--index", type=click.Choice(INDEX_FORMATS), default="bitmap", show_default=True)
+@click.option(
+    "--words",
+    type=click.Choice(WORD_FORMATS),
+    default="fixed",
+    show_default=True,
+    help="How kept words are stored between R1 and the MAC array.",
+)
 @click.option("--requantise-mode", type=click.Choice(REQUANTISE_MODES), default="single", show_default=True)
 @click.option("--yw", type=int, default=16, show_default=True, help="Bits of a word after R2, 8 to 16.")
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="Width of the weights, 2 to 8.")
@@ -74,6 +83,7 @@ def simulate(**asked: Any) -> None:
       wccsim simulate coffee_block2_linear_c24_100x150 --keep 25%
       wccsim simulate x.npy --weights w.npy --scale 0.05 --keep 25%
       wccsim simulate map.npz --keep 1/8 --levels 2 --per-level-shift --widths
+      wccsim simulate map.npz --keep 25% --index rice --words rice --explain
       wccsim simulate map.npz --plain --kept-bits 4 --widths --explain
       wccsim simulate map.npz --keep 25% --save-layer layer.npz --dump arrays
       wccsim simulate other.npz --layer layer.npz --json -
@@ -89,7 +99,10 @@ def simulate(**asked: Any) -> None:
         _refuse("--plain has no transform, selection or index", TRANSFORM_SETTINGS)
     if asked["dump"]:
         check_folder(Path(asked["dump"]))
-    feature_map = load_map(_path_of(asked["map_path"]), scale=asked["scale"])
+    path = _path_of(asked["map_path"])
+    inputs = [str(path), asked["weights_path"], asked["layer_path"]]
+    check_outputs(asked["json_path"], asked["save_layer"], inputs=inputs)
+    feature_map = load_map(path, scale=asked["scale"])
     if asked["weights_path"]:
         feature_map = with_weights(feature_map, asked["weights_path"])
     try:
@@ -161,6 +174,7 @@ def _layer(asked: dict[str, Any], feature_map: Any) -> Any:
         score=asked["score"],
         selection=asked["selection"],
         index=asked["index"],
+        words=asked["words"],
         requantise_mode=asked["requantise_mode"],
         bias=feature_map.bias is not None,
         relu=relu,

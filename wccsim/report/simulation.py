@@ -11,7 +11,6 @@ import numpy as np
 
 from wccsim import __version__
 from wccsim.actions import ActionCounts, Stage, total
-from wccsim.datapath.bitmap import encode
 from wccsim.datapath.dump import write_dump
 from wccsim.datapath.float_reference import Scales
 from wccsim.datapath.layer import LayerResult
@@ -22,6 +21,8 @@ from wccsim.datapath.widths import SignalWidth, widths
 from wccsim.errors import WccsimError
 from wccsim.files import write_text
 from wccsim.maps import ACTIVATIONS, FeatureMap
+from wccsim.report import stored
+from wccsim.report.stored import Stored, stored_of
 from wccsim.report.terminal import Align, terminal_table
 
 EXPLANATION = """\
@@ -46,6 +47,7 @@ class Simulation:
     plan: Plan
     scales: Scales
     result: LayerResult
+    stored: Stored
     errors: tuple[StageError, ...]
     widths: tuple[SignalWidth, ...]
     dense_snr_db: float | None
@@ -71,6 +73,7 @@ def simulate(layer: WCCLayer, feature_map: FeatureMap) -> Simulation:
         plan=plan,
         scales=scales,
         result=result,
+        stored=stored_of(plan, result),
         errors=stage_errors(plan, x, result, scales, bias),
         widths=widths(plan, x, result),
         dense_snr_db=quality,
@@ -84,7 +87,7 @@ def text(run: Simulation, *, widths: bool, explain: bool) -> str:
     if widths:
         parts += ["\n", _width_table(run)]
     if explain:
-        parts += ["\n", EXPLANATION, _kernels(run), _multipliers(run)]
+        parts += ["\n", EXPLANATION, stored.explanation(run.stored), _kernels(run), _multipliers(run)]
     return "".join(parts)
 
 
@@ -125,6 +128,8 @@ def report(run: Simulation) -> dict[str, Any]:
         },
         "path": result.path,
         "index_bits": result.index_bits,
+        "word_bits": result.word_bits,
+        "stored": stored.as_json(run.stored),
         "requantisers": {
             name: {"multiplier": scaler.multiplier.tolist(), "shift": scaler.shift.tolist()}
             for name, scaler in (("r1", plan.r1), ("r2", plan.r2), ("r3", plan.r3))
@@ -152,10 +157,7 @@ def dump(folder: Path, run: Simulation) -> None:
     names = ("coefficients", "energy", "kept", "indices", "q", "acc", "y", "out")
     arrays = {name: getattr(run.result, name) for name in names if getattr(run.result, name) is not None}
     arrays.update(x=run.feature_map.x, weights=run.plan.weights)
-    plan, p = run.plan, run.layer.parameters
-    if not p.plain:
-        memory = encode(run.result.kept, p.index, plan.padded_height, plan.padded_width, p.levels)
-        arrays["index"] = np.frombuffer(memory.payload, np.uint8)
+    arrays.update(stored.streams(run.stored))
     if run.plan.bias is not None:
         arrays["bias"] = run.plan.bias
     write_dump(folder, arrays, report(run))
@@ -177,12 +179,13 @@ def _heading(run: Simulation) -> str:
     if p.plain:
         return (
             f"{layer}plain quantisation to {p.act_bits} bits: no transform, all {plan.kept:,} positions, "
-            f"no index\nkernels: {run.result.path}\n" + _scale_note(run)
+            f"no index\nkernels: {run.result.path}\n" + stored.line(run.stored) + _scale_note(run)
         )
     return (
         f"{layer}keep {p.keep}: {plan.kept:,} of {plan.positions:,} positions; {levels}, haar {p.haar}, "
         f"score {p.score}, selection {p.selection}\n"
         f"index {p.index}: {run.result.index_bits:,} bits{shifts}; kernels: {run.result.path}\n"
+        + stored.line(run.stored)
         + _scale_note(run)
     )
 
