@@ -22,7 +22,7 @@ from wccsim.cycles import wcc_cycles
 from wccsim.errors import WccsimError
 from wccsim.hardware.accelerator_yaml import accelerator_names, load_accelerator
 from wccsim.hardware.energy_yaml import energy_names, load_energy
-from wccsim.hardware.model import Accelerator
+from wccsim.hardware.model import TENSORS, Accelerator, Buffer
 from wccsim.network.catalog import load_network, names
 from wccsim.network.model import Layer, Network, Shape
 from wccsim.parameters import WccParameters
@@ -197,7 +197,6 @@ def test_the_papers_layer_by_hand():
     """160 -> 960 at 34 x 34, 25 %: 400 of 1600 positions; the RTL's phases, transfers before and after."""
     network = chain((160, 34, 34), (960, 1, 1, 1)).configured(keep=Fraction(1, 4))
     wide = {"size_bytes": 1 << 24, "read_port_bits": 1 << 20, "write_port_bits": 1 << 20}
-    wide = {"size_bytes": 1 << 24, "read_port_bits": 1 << 20, "write_port_bits": 1 << 20}
     big = replace(EDGE, buffers=tuple(replace(b, **wide) for b in EDGE.buffers))
     cost = network_cost(network, big, LPDDR4).layers[0]
     phases = wcc_cycles(WccParameters(), 160, 960, 34, 34, p_lanes=16, q_lanes=16)
@@ -219,6 +218,86 @@ def test_a_dense_layer_by_hand():
     assert cost.stages[0].compute_pj == pytest.approx(16 * 32 * 64 * (0.2 + 0.1))
     assert cost.part_pj("dram") == pytest.approx((8192 + 4096 + 16384) * 8)
     assert cost.utilization_percent < cost.compute_utilization_percent == 100
+
+
+TIMED_TOGETHER = (
+    ("pad", "haar", "score"),
+    ("select", "bitmap"),
+    ("requantise",),
+    ("mac",),
+    ("requantise_sum", "zero_fill", "inverse", "requantise_out"),
+    ("add",),
+    ("average_pool",),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(networks(), keeps, st.sampled_from(["none", "consumer"]), accelerators, st.integers(1, 200))
+def test_with_one_buffer_its_two_ports_and_two_prices_explain_every_stage(
+    network, keep, compress, machine, port_bits
+):
+    """A phase lasts its closed form, or as long as the port needs for all that its stages move."""
+    network = with_a_shortcut(network).configured(keep=keep)
+    options = CostOptions(compress=compress)
+
+    def costs(ports: int):
+        buffer = Buffer("all", TENSORS, 1 << 12, read_port_bits=2 * ports, write_port_bits=ports)
+        return network_cost(network, replace(machine, buffers=(buffer,)), LPDDR4, options).layers
+
+    for narrow, wide in zip(costs(port_bits), costs(1 << 60), strict=True):
+        stages, free = ({stage.stage: stage for stage in cost.stages} for cost in (narrow, wide))
+        for group in TIMED_TOGETHER:
+            if not stages.keys() >= set(group):
+                continue
+            read = sum(stages[name].sram_read_bits for name in group)
+            written = sum(stages[name].sram_write_bits for name in group)
+            closed_form = max(free[name].cycles for name in group)
+            expected = max(closed_form, -(-read // (2 * port_bits)), -(-written // port_bits))
+            assert max(stages[name].cycles for name in group) == expected, group
+        read_pj, write_pj = (LPDDR4.sram_pj_per_bit(1 << 12, what) for what in ("sram_read", "sram_write"))
+        for stage in narrow.stages:
+            spent = stage.sram_read_bits * read_pj + stage.sram_write_bits * write_pj
+            assert stage.sram_pj == pytest.approx(spent)
+
+
+def with_a_shortcut(network: Network) -> Network:
+    """Two operators without MACs after the last layer: an addition and an average over 2 x 1 windows."""
+    last = network.layers[-1]
+    shape = last.out_shape
+    pooled = Shape(shape.channels, shape.height - 1, shape.width)
+    total = Layer("sum", "add", (last.name, last.name), shape, shape)
+    mean = Layer("mean", "average_pool", ("sum",), shape, pooled, (2, 1))
+    return replace(network, layers=(*network.layers, total, mean))
+
+
+@settings(max_examples=40, deadline=None)
+@given(networks(), keeps, options_st, accelerators, st.sampled_from([1, 16, 256]))
+def test_what_crosses_dram_passes_through_a_buffer(network, keep, options, machine, divisor):
+    """In every stage: read from DRAM, written to a buffer; read from a buffer, written to DRAM."""
+    try:
+        cost = network_cost(network.configured(keep=keep), shrunk(machine, divisor), LPDDR4, options)
+    except WccsimError:
+        assume(False)
+    for layer in cost.layers:
+        for stage in layer.stages:
+            assert stage.sram_write_bits >= stage.dram_read_bits, (layer.layer.name, stage)
+            assert stage.sram_read_bits >= stage.dram_write_bits, (layer.layer.name, stage)
+
+
+def test_operators_without_macs_by_hand():
+    """One operation a value of a window, one multiplication a mean; sums as wide as a requantiser's."""
+    big, small = Shape(3, 8, 8), Shape(3, 4, 4)
+    add, compare, multiply = LPDDR4.add_pj(8 + 16), LPDDR4.compare_pj(8), LPDDR4.multiply_pj(8, 16)
+    for op, out, kernel, expected in (
+        ("max_pool", small, (2, 2), 48 * 4 * compare),
+        ("average_pool", small, (2, 2), 48 * 4 * add + 48 * multiply),
+        ("global_average_pool", Shape(3, 1, 1), (1, 1), 192 * add + 3 * multiply),
+        ("upsample", Shape(3, 8, 8), (1, 1), 0.0),
+    ):
+        layers = (Layer("input", "input", (), big, big), Layer("one", op, ("input",), big, out, kernel))
+        [cost] = network_cost(Network("n", layers), EDGE, LPDDR4).layers
+        assert cost.stages[0].cycles == 192 // EDGE.array.columns
+        assert cost.stages[0].compute_pj == pytest.approx(expected), op
 
 
 def test_bits_not_bytes_half_the_width_moves_half_the_bits():

@@ -127,6 +127,18 @@ def test_enormous_products_are_exact():
     assert gemm_count(10**30, 1, 1, 1, 1, "dot").cycles == 10**30
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    small, small, small, st.integers(1, 6), st.integers(1, 6), st.sampled_from(DATAFLOWS), st.integers(1, 5)
+)
+def test_products_one_after_the_other_cost_the_sum(m, k, n, rows, columns, dataflow, times):
+    one, many = (gemm_count(m, k, n, rows, columns, dataflow, t) for t in (1, times))
+    for name in type(one).__slots__:
+        assert getattr(many, name) == getattr(one, name) * (1 if name == "elements" else times), name
+    assert many.mapping_efficiency_percent == pytest.approx(one.mapping_efficiency_percent)
+    assert (many.ideal_cycles - 1) * many.elements < many.macs <= many.ideal_cycles * many.elements
+
+
 @pytest.mark.parametrize(
     "sizes", [(0, 1, 1, 1, 1, "ws"), (1, -1, 1, 1, 1, "os"), (1, 1, 1, 0, 1, "is"), (1, 1, 1, 1, 1, "rs")]
 )

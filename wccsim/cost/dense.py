@@ -138,7 +138,8 @@ def other_layer_cost(layer: Layer, source: Source, accelerator: Accelerator, pri
     """Cost of a layer without MACs: its maps pass through once, one value a column a cycle.
 
     An addition or multiplication of maps does one operation a value, a pooling one comparison or
-    addition for each value of its windows; widths are those of the map.
+    addition for each value of its windows. Comparisons are as wide as the map's words, additions as a
+    requantiser's product.
     """
     values_in, values_out = source.in_values, layer.out_shape.values
     dram = DramBits(
