@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "wccsim"
 FLOORS = """
 # ground
 actions compiling errors kernel_cache progress
-bitstream files formats quantise
+bitstream files folders formats quantise
 arith located maps parameters rice_code
 default_maps
 # the datapath

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from wccsim.datapath.layer import LayerResult, run_plan
 from wccsim.datapath.plan import Plan
 from wccsim.errors import WccsimError
 from wccsim.files import read_bytes
+from wccsim.folders import refuse_other_folder, replacing_folder
 from wccsim.parameters import SCORES
 
 SCHEMA = 1
@@ -37,14 +36,16 @@ def write_set(
     a variant the Verilog does not build and where `folder` holds anything but an earlier set.
     """
     check_supported(plan)
-    _check_folder(folder)
+    refuse_other_folder(folder, is_set, "exported set")
     result = run_plan(plan, x)
     files = {"p.vh": _header(plan, p_lanes, q_lanes), **_inputs(plan, x), **_expected(plan, result)}
     manifest = _manifest(plan, files, p_lanes, q_lanes, source)
     files["README.txt"] = _readme(manifest)
     manifest["files"]["README.txt"] = _sha256(files["README.txt"])
     files["manifest.json"] = json.dumps(manifest, indent=1) + "\n"
-    _replace_folder(folder, files)
+    with replacing_folder(folder) as fresh:
+        for name, text in files.items():
+            (fresh / name).write_text(text, encoding="ascii", newline="\n")
     return manifest
 
 
@@ -252,38 +253,6 @@ def _readme(manifest: dict[str, Any]) -> str:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.parent.is_dir():
-        raise WccsimError(f"cannot write {folder}: the folder {folder.parent} does not exist")
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise WccsimError(f"cannot write {folder}: it is no folder")
-    try:
-        if folder.is_dir() and any(folder.iterdir()) and not is_set(folder):
-            raise WccsimError(f"cannot write {folder}: it is not empty and no exported set")
-    except OSError as problem:
-        raise WccsimError(f"cannot write {folder}: {problem.strerror}") from None
-
-
-def _replace_folder(folder: Path, files: dict[str, str]) -> None:
-    """Everything is written beside the folder, then takes its place in one rename."""
-    try:
-        workplace = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    except OSError as problem:
-        raise WccsimError(f"cannot write {folder}: {problem.strerror}") from None
-    try:
-        fresh, old = workplace / "new", workplace / "old"
-        fresh.mkdir()
-        for name, text in files.items():
-            (fresh / name).write_text(text, encoding="ascii", newline="\n")
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
-    except OSError as problem:
-        raise WccsimError(f"cannot write {folder}: {problem.strerror}") from None
-    finally:
-        shutil.rmtree(workplace, ignore_errors=True)
 
 
 def is_set(folder: Path) -> bool:
