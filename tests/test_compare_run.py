@@ -171,7 +171,7 @@ def test_what_is_wrong_is_said_in_one_line(maps: list[Path], tmp_path: Path) -> 
         ((tmp_path / "none.npz",), "No such file"),
         ((tmp_path / "bad.npz",), "not a readable npz"),
         ((tmp_path / "empty",), "holds no npz"),
-        ((maps[0], "--codecs", "uniform", "--plot", tmp_path / "plot.txt"), "a figure is written as"),
+        ((maps[0], "--codecs", "uniform", "--plot", tmp_path / "plot.txt"), "the ending says the format"),
         ((maps[0], "--codecs", "uniform", "--csv", tmp_path / "no" / "out.csv"), "cannot"),
         ((maps[0], "--csv", "-", "--json", "-"), "only one"),
     ]

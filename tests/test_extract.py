@@ -112,7 +112,8 @@ def test_what_is_wrong_is_said_in_one_line(model: Path) -> None:
         ((model, photo, "--layers", "x*"), "none of its 4 convolutions matches 'x*'"),
         ((model, photo, "--resize", "12"), "allowed: HxW"),
         ((model, photo, "--mean", "a"), "allowed: one number"),
-        ((model, photo, "--std", "0"), "cannot divide"),
+        ((model, photo, "--std", "0"), "allowed: positive numbers"),
+        ((model, photo, "--std", "1,-1,1"), "allowed: positive numbers"),
         ((model, photo, "--mean", "1,2"), "three for R, G, B"),
     ]
     for arguments, said in cases:
@@ -120,6 +121,7 @@ def test_what_is_wrong_is_said_in_one_line(model: Path) -> None:
         assert result.exit_code == 2 and said in result.output and result.output.count("\n") == 1, (
             result.output
         )
+        assert not (folder / "maps").exists()  # nothing was begun
     result = run(model, photo, "-o", folder / "file")
     assert result.exit_code == 2 and "cannot write" in result.output
 

@@ -27,6 +27,13 @@ def test_a_command_that_is_none_names_the_nearest() -> None:
     assert all(run(name, "--help")[0] == 0 for name in COMMANDS)
 
 
+def test_a_subcommand_that_is_none_names_those_there_are() -> None:
+    for group, name, near in (("rtl", "chek", "check"), ("bench", "layer", "layers")):
+        code, printed = run(group, name)
+        assert code == 2 and printed.count("\n") == 1
+        assert f"did you mean {near!r}?; allowed: " in printed
+
+
 def test_no_command_at_all_is_help_and_no_mistake() -> None:
     code, printed = run()
     assert code == 0 and printed.startswith("Usage: ")
@@ -54,9 +61,20 @@ def test_a_file_beside_is_offered_before_a_shipped_name(
         load_network("mine.yml")
 
 
+def test_a_folder_of_results_hides_no_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mobilenetv2").mkdir()
+    (tmp_path / "resnet18").write_text("notes")
+    assert load_network("mobilenetv2").name == "mobilenetv2"
+    assert load_network("resnet18").name == "resnet18"
+    (tmp_path / "resnet18.yaml").write_text("name: mine\ninput: 3x8x8\nlayers:\n  - {conv: a, out: 4}\n")
+    assert load_network("resnet18.yaml").name == "mine"
+
+
 def test_a_percentage_without_its_sign_is_recognised() -> None:
     assert "did you mean 25%?" in run("bops", "resnet18", "--keep", "25")[1]
-    assert "did you mean" not in run("bops", "resnet18", "--keep", "2500")[1]
+    for keep in ("2500", "101%"):
+        assert "did you mean" not in run("bops", "resnet18", "--keep", keep)[1]
 
 
 def test_a_layer_too_small_for_the_keep_is_named_with_the_way_out() -> None:

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from test_compare_parts import natural_map
 
 from wccsim.cli import main
+from wccsim.compare import run
 from wccsim.default_maps import default_map_paths
 from wccsim.errors import WccsimError
 from wccsim.report import build as building
@@ -77,24 +78,65 @@ def test_check_compares_and_says_what_it_could_not(
     folder = tmp_path / "nested" / "reports"
     folder.mkdir(parents=True)
 
-    def run(*arguments: str) -> tuple[int, str]:
+    def called(*arguments: str) -> tuple[int, str]:
         result = CliRunner().invoke(main, ["report", "--folder", str(folder), "--jobs", "1", *arguments])
         return result.exit_code, result.output
 
-    assert run("--check", "--part", "default")[0] == 2
-    code, text = run("--real", str(tmp_path / "absent"))
+    assert called("--check", "--part", "default")[0] == 2
+    for arguments, said in (
+        (("--real", str(tmp_path / "absent")), "it is no folder"),
+        (("--real", str(tmp_path / "nested")), "it holds no npz file"),
+        (("--part", "real"), "the real maps are absent"),
+        (("--jobs", "-1"), "jobs is -1; allowed"),
+    ):
+        code, text = called(*arguments)
+        assert code == 2 and said in text and text.count("\n") == 1
+        assert not (folder / "compare").exists()
+    code, text = called()
     assert code == 0 and "not regenerated" in text and "written" in text
-    assert run("--check", "--part", "default") == (0, f"same bytes: {folder / 'compare' / 'made'}\n")
+    assert called("--check", "--part", "default") == (0, f"same bytes: {folder / 'compare' / 'made'}\n")
+    assert not list(folder.rglob("*.partial.jsonl"))
     figure = folder / "compare" / "made" / "rate_distortion.svg"
     drawn = figure.read_bytes()
     figure.write_text("<svg/>")
-    code, text = run("--check", "--part", "default")
+    code, text = called("--check", "--part", "default")
     assert code == 1 and text == f"differs: {figure}\n"
     figure.write_bytes(drawn)
     changed = folder / "compare" / "made" / "comparison.csv"
     changed.write_text(changed.read_text().replace("reached", "Reached", 1))
-    code, text = run("--check", "--part", "default")
+    code, text = called("--check", "--part", "default")
     assert code == 1 and "comparison.csv" in text
+
+
+def test_an_interrupted_check_goes_on_where_it_stopped(
+    part: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "default_part", lambda maps: part)
+    command = ["report", "--part", "default", "--folder", str(tmp_path / "reports"), "--jobs", "1"]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    done: list[str] = []
+
+    def interrupted(task: run.Task) -> list[run.Result]:
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(task.codec)
+        return work(task)
+
+    work = run.work
+    monkeypatch.setattr(run, "work", interrupted)
+    assert CliRunner().invoke(main, [*command, "--check"]).exit_code == 130
+    left = tmp_path / "reports" / "compare" / "made.check.partial.jsonl"
+    assert left.is_file()
+    again: list[str] = []
+
+    def counted(task: run.Task) -> list[run.Result]:
+        again.append(task.codec)
+        return work(task)
+
+    monkeypatch.setattr(run, "work", counted)
+    result = CliRunner().invoke(main, [*command, "--check"])
+    assert result.exit_code == 0 and "same bytes" in result.output
+    assert len(again) == len(part.maps) * len(part.codecs) - 3 and not left.exists()
 
 
 def test_rebuilding_the_default_maps_by_command(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -36,8 +37,8 @@ class Preprocessing:
         for name, values in (("mean", self.mean), ("deviation", self.deviation)):
             if len(values) not in (1, 3) or not np.isfinite(values).all():
                 raise WccsimError(f"{name} is {values}; allowed: one finite number, or three for R, G, B")
-        if 0 in self.deviation:
-            raise WccsimError("a deviation of 0 cannot divide")
+        if min(self.deviation) <= 0:
+            raise WccsimError(f"deviation is {self.deviation}; allowed: positive numbers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +102,17 @@ def extract(plan: Plan, images: list[Path], folder: Path, preprocessing: Preproc
     stems = [image.stem for image in images]
     if len(set(stems)) < len(stems):
         raise WccsimError("two images have the same name; their maps would overwrite each other")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise WccsimError(f"cannot write {folder}: {problem.strerror}") from None
+    for image in images:
+        with _opened(image):
+            pass  # what is no image is found before the first map is written
     groups = [plan.layers[i : i + _LAYERS_PER_RUN] for i in range(0, len(plan.layers), _LAYERS_PER_RUN)]
     sessions = [_session(plan, group) for group in groups]
     for image in images:
         data = load_image(image, preprocessing, plan.fixed_size)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise WccsimError(f"cannot write {folder}: {problem.strerror}") from None
         for group, session in zip(groups, sessions, strict=True):
             for layer, map_ in zip(group, _run(session, plan.input_name, data, group, image), strict=True):
                 yield _write(folder, image, layer, map_)
@@ -122,10 +126,31 @@ def load_image(
     With a size, the image is scaled (bicubic) to cover it and cut to its centre; without one, and where the
     model leaves the size open, the image is cut to the multiples of 32 that fit.
     """
+    resampling = _extra("PIL.Image").Resampling.BICUBIC
+    with _opened(path) as opened:
+        picture = opened.convert("RGB")
+    wanted = preprocessing.size or fixed_size
+    height, width = (
+        w or max(32, side // 32 * 32) for w, side in zip(wanted, picture.size[::-1], strict=True)
+    )
+    scale = max(height / picture.height, width / picture.width)
+    if scale > 1 or preprocessing.size:
+        size = (max(width, round(picture.width * scale)), max(height, round(picture.height * scale)))
+        picture = picture.resize(size, resampling)
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    pixels = np.asarray(picture.crop((left, top, left + width, top + height)), np.float32)
+    mean = np.array(preprocessing.mean, np.float32)
+    deviation = np.array(preprocessing.deviation, np.float32)
+    return np.ascontiguousarray(((pixels - mean) / deviation).transpose(2, 0, 1)[None])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The image, its header read; WccsimError where opening it, or decoding it in the block, fails."""
     images, errors = _extra("PIL.Image"), _extra("PIL")
     try:
         with images.open(path) as opened:
-            picture = opened.convert("RGB")
+            yield opened
     except (
         OSError,
         errors.UnidentifiedImageError,
@@ -135,19 +160,6 @@ def load_image(
     ) as problem:
         reason = getattr(problem, "strerror", None) or "not an image that Pillow can read"
         raise WccsimError(f"cannot read {path}: {reason}") from None
-    wanted = preprocessing.size or fixed_size
-    height, width = (
-        w or max(32, side // 32 * 32) for w, side in zip(wanted, picture.size[::-1], strict=True)
-    )
-    scale = max(height / picture.height, width / picture.width)
-    if scale > 1 or preprocessing.size:
-        size = (max(width, round(picture.width * scale)), max(height, round(picture.height * scale)))
-        picture = picture.resize(size, images.Resampling.BICUBIC)
-    left, top = (picture.width - width) // 2, (picture.height - height) // 2
-    pixels = np.asarray(picture.crop((left, top, left + width, top + height)), np.float32)
-    mean = np.array(preprocessing.mean, np.float32)
-    deviation = np.array(preprocessing.deviation, np.float32)
-    return np.ascontiguousarray(((pixels - mean) / deviation).transpose(2, 0, 1)[None])
 
 
 def _convolutions(onnx: Any, graph: Any, glob: str | None) -> Iterator[Pointwise]:

@@ -6,11 +6,14 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from wccsim.errors import WccsimError
+
+PLOT_FORMATS = (".png", ".svg", ".pdf")
 
 
 @contextmanager
@@ -65,6 +68,47 @@ def refuse_folder(path: Path | str) -> None:
         raise WccsimError(f"cannot write {str(path)[:80]}: {problem.strerror}") from None
     except ValueError as problem:
         raise WccsimError(f"cannot write {str(path)[:80]!r}: {problem}") from None
+
+
+def check_outputs(outputs: Iterable[Path | str], inputs: Iterable[Path | str] = ()) -> None:
+    """Refuse, before any work is done, outputs that could not be written at its end.
+
+    Raises WccsimError where an output has no name, is a folder, lies in a folder that is missing or may not
+    be written, is another output as well, or is one of `inputs`, which writing it would destroy. Standard
+    output ("-") and devices are passed over.
+    """
+    read = {os.path.realpath(path) for path in inputs if os.path.lexists(path)}
+    seen: set[str] = set()
+    for output in outputs:
+        if not str(output):
+            raise WccsimError("an output has an empty name; allowed: a path, or - for standard output")
+        if str(output) == "-" or is_device(output):
+            continue
+        refuse_folder(output)
+        path = Path(output)
+        if not path.parent.is_dir():
+            raise WccsimError(f"cannot write {path}: the folder {path.parent} does not exist")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise WccsimError(f"cannot write {path}: the folder {path.parent} may not be written")
+        real = os.path.realpath(path)
+        if real in read:
+            raise WccsimError(f"cannot write {path}: it is an input; give the output another name")
+        if real in seen:
+            raise WccsimError(f"cannot write {path}: two outputs have this name")
+        seen.add(real)
+
+
+def check_plot(path: Path | str) -> None:
+    """Refuse a figure's name whose ending is no format, and any figure where matplotlib is missing."""
+    if Path(path).suffix not in PLOT_FORMATS:
+        raise WccsimError(f"{path}: the ending says the format; allowed: {', '.join(PLOT_FORMATS)}")
+    need_matplotlib()
+
+
+def need_matplotlib() -> None:
+    """Refuse to draw where matplotlib is missing."""
+    if find_spec("matplotlib") is None:
+        raise WccsimError("drawing needs matplotlib: pip install 'wccsim[plot]'")
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from wccsim.errors import WccsimError
 from wccsim.files import read_bytes, replacing
-from wccsim.quantise import quantise_weights
+from wccsim.quantise import SMALLEST_SCALE, quantise_weights
 
 MAX_BYTES = 1 << 31  # of one unpacked array
 MAX_HEADER_BYTES = 10_000
@@ -238,4 +238,7 @@ def _positive(values: npt.NDArray[Any], name: str, count: int) -> npt.NDArray[np
     flat = _finite(values, name, count)
     if not (flat > 0).all():
         raise WccsimError(f"{name} holds {flat.min()}; a scale is positive")
+    wrong = flat[(flat <= SMALLEST_SCALE) | (flat >= 1 / SMALLEST_SCALE)]
+    if wrong.size:
+        raise WccsimError(f"{name} holds {wrong[0]:g}; allowed: {SMALLEST_SCALE:g} to {1 / SMALLEST_SCALE:g}")
     return flat

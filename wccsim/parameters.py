@@ -58,7 +58,7 @@ def parse_keep(given: object) -> Fraction:
     except (ValueError, ZeroDivisionError):
         raise WccsimError(f"keep {given!r} is not a number; {allowed}") from None
     if not 0 < keep <= 1:
-        percent = f" (did you mean {given}%?)" if 1 < keep <= 100 else ""
+        percent = f" (did you mean {given}%?)" if 1 < keep <= 100 and "%" not in str(given) else ""
         raise WccsimError(f"keep {given!r} is out of range{percent}; {allowed}")
     return keep
 

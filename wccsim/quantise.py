@@ -11,6 +11,7 @@ from wccsim.errors import WccsimError
 
 CANDIDATES = 60
 _BINS = 1 << 14
+SMALLEST_SCALE = 1e-60  # of maps and weights; 1 / it is the greatest: products of scales stay in float64
 
 
 def quantise_map(x: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], float]:

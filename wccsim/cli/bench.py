@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from wccsim.cli.subcommands import Subcommands
+
 _keep = click.option("--keep", default="25%", show_default=True, help="Kept part of the positions.")
 _levels = click.option("--levels", type=int, default=3, show_default=True, help="Haar levels, 1 to 5.")
 _threads = click.option("--threads", type=int, help="Threads of every contender; default: all.")
@@ -16,7 +18,7 @@ _rounds = click.option(
 _plot = click.option("--plot", metavar="FILE", help="Write a plot (.png, .svg, .pdf); needs matplotlib.")
 
 
-@click.group()
+@click.group(cls=Subcommands)
 def bench() -> None:
     """Measure the simulator against its peers, in one run, calls taken in turn.
 

@@ -7,12 +7,16 @@ import textwrap
 
 import click
 
+_SEARCHED = "Settings that `wccsim compare` searches for each map and rate (docs/compare.md):"
+
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def codecs(name: str | None, as_json: bool) -> None:
     """List the feature-map codecs, or explain one.
+
+    The names at the end of the list are searched settings of a codec, which `wccsim compare` takes too.
 
     \b
     Examples:
@@ -21,7 +25,13 @@ def codecs(name: str | None, as_json: bool) -> None:
       wccsim codecs --json
     """
     from wccsim.codecs.registry import CODECS, codec, settings
+    from wccsim.compare.catalog import ABOUT
 
+    if as_json and name is not None:
+        raise click.UsageError("--json prints the whole list; drop the name")
+    if name in ABOUT:
+        click.echo(f"{name}: {ABOUT[name]}\n\nsearched for each map and rate by `wccsim compare`")
+        return
     if name is not None:
         codec_kind = type(codec(name))
         click.echo(f"{name}: {codec_kind.ABOUT}\n")
@@ -48,6 +58,9 @@ def codecs(name: str | None, as_json: bool) -> None:
         click.echo(f"{kind.NAME:<{width}}  {loss:<8}  {kind.ABOUT}")
         for line in (f"parameters: {_parameters(kind.NAME) or 'none'}", f"source: {kind.SOURCE}"):
             click.echo(textwrap.fill(line, 100, initial_indent=" " * 4, subsequent_indent=" " * 8))
+    click.echo(f"\n{_SEARCHED}")
+    for other, about in ABOUT.items():
+        click.echo(f"{other:<{width}}  {about}")
 
 
 def _parameters(name: str) -> str:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wccsim.cli.outputs import check_outputs
 from wccsim.errors import WccsimError
+from wccsim.files import need_matplotlib
 
 if TYPE_CHECKING:
     from wccsim.compare.weights import WeightGrid
@@ -65,11 +67,11 @@ def compare(
       wccsim compare maps/*.npz --csv out.csv --plot out.png --html out.html
       wccsim compare maps/*.npz --bits 4 --codecs uniform,wcc --weights 8,4,3
     """
-    import os
-
-    from wccsim.compare.parallel import one_thread_each
+    from wccsim.compare.parallel import one_thread_each, process_count
 
     one_thread_each()
+    count = process_count(jobs)
+    free = check_outputs(csv_path, json_path)
     from wccsim.compare.network import network_rows
     from wccsim.compare.run import compare_layers
     from wccsim.default_maps import default_map_paths
@@ -79,13 +81,14 @@ def compare(
     from wccsim.report.tables import write_csv, write_json
     from wccsim.report.weight_column import weight_report, weight_section, weight_text, weights_path
 
-    if csv_path == json_path == "-":
-        raise WccsimError("only one of --csv and --json can go to standard output")
     grid = _grid(weights, weight_codec)
-    if grid is not None and "-" in (csv_path, json_path):
+    if grid is not None and not free:
         raise WccsimError("with --weights there are two tables: give --csv and --json a file")
     paths = _files(maps) or default_map_paths()
     kept = store or _store_beside(csv_path)
+    tables = [path for path in (csv_path, json_path) if path is not None]
+    beside = [weights_path(path) for path in tables] if grid is not None else []
+    _check_outputs([*tables, *beside], plot, html, kept, paths)
     if kept and not resume:
         kept.unlink(missing_ok=True)
 
@@ -93,7 +96,6 @@ def compare(
         return progress(items, total, "compare")
 
     names = None if codecs is None else [name.strip() for name in codecs.split(",")]
-    count = jobs if jobs else os.cpu_count() or 1
     if grid is not None:
         _need_weights(paths, scale)
     found = compare_layers(
@@ -115,11 +117,25 @@ def compare(
 
         further = [*network_section(network_rows(rows)), *weight_section(weight_rows)]
         write_comparison(rows, paths, html, further=further)
-    if "-" not in (csv_path, json_path):
+    if free:
         texts = [summary_text(rows), network_text(network_rows(rows)), weight_text(weight_rows)]
         click.echo("\n".join(text for text in texts if text), nl=False)
     if store is None and kept is not None:
         kept.unlink(missing_ok=True)  # everything in it is now in the CSV
+
+
+def _check_outputs(
+    tables: list[str], plot: Path | None, html: Path | None, store: Path | None, maps: list[Path]
+) -> None:
+    """Refuse what could not be written when the work is done: minutes later, with many maps."""
+    from wccsim.compare.store import check_store
+
+    check_outputs(*tables, None if html is None else str(html), inputs=map(str, maps), plot=plot)
+    if html is not None:
+        need_matplotlib()
+    if store is not None:
+        check_outputs(str(store), *tables, inputs=map(str, maps))
+        check_store(store)
 
 
 def _rates(text: str, option: str = "--bits") -> list[float]:

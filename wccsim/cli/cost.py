@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from wccsim.cli.outputs import one_on_standard_output, outputs, page_option, write_all
+from wccsim.cli.outputs import check_outputs, outputs, page_option, write_all
 from wccsim.cli.policies import policies
 from wccsim.cost.run import cost as price
 from wccsim.errors import WccsimError
@@ -55,6 +55,9 @@ def accelerators(show: str | None, **paths: str | None) -> None:
       wccsim accelerators --show edge_npu_wcc > mine.yaml
       wccsim accelerators --csv -
     """
+    if show is not None and any(path is not None for path in paths.values()):
+        raise click.UsageError("--show prints YAML; --csv, --json and --parquet write the list: ask for one")
+    free = check_outputs(*paths.values())
     if show is not None:
         click.echo(_shipped_text(show), nl=False)
         return
@@ -70,7 +73,6 @@ def accelerators(show: str | None, **paths: str | None) -> None:
         for m in machines
     ]  # fmt: skip
     report = Report(columns, rows, Provenance("accelerators", {m.name: m.sha256 for m in machines}))
-    free = one_on_standard_output(*paths.values())
     write_all(report, **paths)
     if not free:
         return
@@ -134,7 +136,8 @@ def cost(
       wccsim cost mobilenetv2_imagenet --keep 25% --accelerator tpu_like --energy all
       wccsim cost mobilenetv2_imagenet --keep 1/4 --compress producer --fuse --stages --csv stages.csv
     """
-    free = one_on_standard_output(csv_path, json_path, parquet_path, html_path)
+    inputs = [network, accelerator, energy]
+    free = check_outputs(csv_path, json_path, parquet_path, html_path, inputs=inputs)
     every = energy == "all"
     comparison = price(network, accelerator, energy=None if every else energy, **asked)
     if every and len(comparison.variants) < 3:
@@ -177,6 +180,7 @@ def gemm(product: str, array: str, dataflow: str, as_scalesim: bool, json_path: 
       wccsim gemm 2048x27x32 --array 32x32 --dataflow ws
       wccsim gemm 289x160x960 --dataflow dot --array 16x16 --json -
     """
+    check_outputs(json_path)
     m, k, n = _sizes(product, 3, "MxKxN, as 2048x27x32")
     rows, columns = _sizes(array, 2, "RxC, as 32x32")
     count = gemm_count(m, k, n, rows, columns, dataflow)
@@ -256,7 +260,8 @@ def roofline(
       wccsim roofline mobilenetv2_imagenet --keep 25% --csv -
       wccsim roofline mobilenetv2_imagenet --keep 25% --accelerator tpu_like --plot roofline.svg
     """
-    free = one_on_standard_output(csv_path, json_path, parquet_path, html_path)
+    inputs = [network, accelerator]
+    free = check_outputs(csv_path, json_path, parquet_path, html_path, inputs=inputs, plot=plot_path)
     report = costs.roofline_report(price(network, accelerator, **asked))
     if plot_path is not None:
         from wccsim.report.roofline_plot import write_roofline_plot

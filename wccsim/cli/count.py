@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from wccsim.cli.outputs import one_on_standard_output, outputs, page_option, write_all
+from wccsim.cli.outputs import check_outputs, outputs, page_option, write_all
 from wccsim.counting.bops import DEFINITIONS
 from wccsim.counting.macs import COUNTINGS
 from wccsim.counting.options import INDEXES, MAPS, PADDINGS
@@ -72,7 +72,7 @@ def bops(
       wccsim bops mobilenetv2 --input 512x1024 --act-bits 4 --csv layers.csv
       wccsim bops mobilenetv2 --keep 25% --stages --json -
     """
-    free = one_on_standard_output(csv_path, json_path, parquet_path, html_path)
+    free = check_outputs(csv_path, json_path, parquet_path, html_path, inputs=[network])
     counted = count(network, **asked)
     table = stage_report(counted) if stages else count_report(counted)
     if html_path is not None:

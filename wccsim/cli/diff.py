@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from wccsim.cli.outputs import check_outputs
 from wccsim.report.differences import compare, difference_report, difference_text, read_sheet
 from wccsim.report.tables import write_csv, write_json
 
@@ -39,8 +40,7 @@ def diff(
       wccsim bops mobilenetv2 --keep 25% --csv wcc.csv
       wccsim diff dense.csv wcc.csv
     """
-    if (csv_path, json_path) == ("-", "-"):
-        raise click.UsageError("only one of --csv and --json can go to standard output")
+    free = check_outputs(csv_path, json_path, inputs=[before, after])
     old, new = read_sheet(before), read_sheet(after)
     found = compare(old, new, key)
     report = difference_report(old, new, found)
@@ -48,7 +48,7 @@ def diff(
         write_csv(csv_path, report)
     if json_path is not None:
         write_json(json_path, report)
-    if "-" not in (csv_path, json_path):
+    if free:
         click.echo(difference_text(old, new, found, None if show_all else SHOWN_CELLS), nl=False)
     if exit_code and found.any:
         click.get_current_context().exit(1)

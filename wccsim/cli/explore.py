@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from wccsim.cli.outputs import one_on_standard_output, outputs, page_option, write_all
+from wccsim.cli.outputs import check_outputs, outputs, page_option, write_all
 from wccsim.cli.policies import policies
 from wccsim.cost.options import CostOptions
 from wccsim.counting.run import parse_size
@@ -71,6 +71,11 @@ def _asked(network: str, asked: dict[str, Any]) -> tuple[Any, Grid]:
     return job, grid
 
 
+def _files_read(asked: dict[str, Any]) -> list[str | None]:
+    """The further files that the options name, which no output may replace."""
+    return [asked["accelerator"], asked["energy"], asked["curves"]]
+
+
 def _settings(asked: dict[str, Any]) -> dict[str, str]:
     return {name: asked[name] for name in ("keep", "act_bits", "weight_bits", "levels")}
 
@@ -108,7 +113,8 @@ def sweep(
       wccsim sweep mobilenetv2_imagenet --compress producer --fuse --compute gates --levels 1..4
       wccsim sweep mobilenetv2 --keep .01..1:200 --act-bits 4..8 --levels 1..4 --jobs 4 --parts sweep/
     """
-    free = one_on_standard_output(csv_path, json_path, parquet_path, html_path)
+    inputs = [network, *_files_read(asked)]
+    free = check_outputs(csv_path, json_path, parquet_path, html_path, inputs=inputs, plot=plot_path)
     if dask and jobs != 1:
         raise click.UsageError("--dask and --jobs are two places to run; choose one")
     from wccsim.explore.cluster import dask_executor, local_executor
@@ -160,7 +166,8 @@ def allocate(
       wccsim allocate mobilenetv2_imagenet --budget energy=2.5mJ --act-bits 4,6,8 --csv layers.csv
       wccsim allocate deeplabv3plus_mobilenetv2 --budget bops=673e9 --keep 1,.75,.5,.25,.125
     """
-    free = one_on_standard_output(csv_path, json_path, parquet_path, html_path)
+    inputs = [network, *_files_read(asked)]
+    free = check_outputs(csv_path, json_path, parquet_path, html_path, inputs=inputs)
     from wccsim.explore.allocate import allocate as run
     from wccsim.report.explored import allocation_report, allocation_text, provenance
 

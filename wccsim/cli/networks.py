@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 
 from wccsim.counting.run import parse_size
 from wccsim.errors import WccsimError
-from wccsim.files import write_text
+from wccsim.files import check_outputs, write_text
 from wccsim.network.catalog import load_network, names
 from wccsim.network.model import Layer, Network
 from wccsim.report.terminal import Cell, terminal_table
@@ -156,6 +156,7 @@ def import_(
     """
     if form is None:
         form = "scalesim" if Path(output).suffix.lower() == ".csv" else "yaml"
+    check_outputs([output], [model])
     size = parse_size(input_size) if input_size else None
     network = load_network(model, input_size=size, allow_unsupported=allow_unsupported)
     write_text(output, _text(network, form))

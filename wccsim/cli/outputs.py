@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import click
 
+from wccsim import files
 from wccsim.report.tables import Report, write_csv, write_json, write_parquet
 
 Command = Callable[..., Any]
@@ -26,10 +28,20 @@ def page_option(command: Command) -> Command:
     return click.option("--html", "html_path", metavar="PATH", help=about)(command)
 
 
-def one_on_standard_output(*paths: str | None) -> bool:
-    """Whether standard output is free for a text. UsageError where two reports would go there."""
+def check_outputs(
+    *paths: str | None, inputs: Iterable[str | None] = (), plot: Path | str | None = None
+) -> bool:
+    """Whether standard output is free for a text; refuses outputs that could not be written, before any work.
+
+    UsageError where two reports would go to standard output; WccsimError as `wccsim.files.check_outputs` and
+    `check_plot`. `inputs` are the paths and names that the command reads.
+    """
     if paths.count("-") > 1:
         raise click.UsageError("only one of --csv, --json, --parquet and --html can go to standard output")
+    if plot is not None:
+        files.check_plot(plot)
+    given = [path for path in (*paths, plot) if path is not None]
+    files.check_outputs(given, [path for path in inputs if path])
     return "-" not in paths
 
 

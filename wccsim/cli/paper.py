@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from wccsim.cli.outputs import one_on_standard_output, outputs, page_option, write_all
+from wccsim.cli.outputs import check_outputs, outputs, page_option, write_all
 from wccsim.report.paper import paper_report, paper_text
 
 
@@ -20,7 +20,7 @@ def paper(html_path: str | None, **paths: str | None) -> None:
       wccsim paper
       wccsim paper --csv audit.csv --html audit.html
     """
-    free = one_on_standard_output(*paths.values(), html_path)
+    free = check_outputs(*paths.values(), html_path)
     if html_path is not None:
         from wccsim.report.page import write_page
 

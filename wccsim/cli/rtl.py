@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
+from wccsim.cli.subcommands import Subcommands
 from wccsim.errors import WccsimError
 
 
-@click.group()
+@click.group(cls=Subcommands)
 def rtl() -> None:
     """Export, co-simulate, prove and synthesise the Verilog.
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from wccsim.cli.outputs import one_on_standard_output, outputs, page_option, write_all
+from wccsim.cli.outputs import check_outputs, outputs, page_option, write_all
 from wccsim.report.tables import Provenance, Report
 from wccsim.validate import GROUPS, Check
 
@@ -27,7 +27,7 @@ def validate(only: tuple[str, ...], failures: bool, html_path: str | None, **pat
       wccsim validate
       wccsim validate --only scalesim --only zigzag
     """
-    quiet = not one_on_standard_output(*paths.values(), html_path)
+    quiet = not check_outputs(*paths.values(), html_path)
     checks: list[Check] = []
     for name, group in GROUPS.items():
         for check in group() if not only or name in only else ():

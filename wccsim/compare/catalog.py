@@ -33,6 +33,19 @@ DEFAULT = tuple(entry.name for entry in _ALL)  # the single switches are for the
 COMBINED_NAME = COMBINED.name
 SWITCH_NAMES = (*(entry.name for entry in SWITCHES), COMBINED_NAME)
 
+# What a name that is no codec's own stands for.
+ABOUT = {
+    "klt-amortised": "klt whose basis and code table are on the chip and not paid for",
+    "wcc+shift": "wcc with a power of two of the quantiser's step per level",
+    "wcc+levels": "wcc with 1 to 5 levels, chosen for the map",
+    "wcc+keep": "wcc with 3- to 8-bit words, more or fewer positions kept",
+    "wcc+rice": "wcc with a Rice-coded index",
+    "wcc+rice-words": "wcc with Rice-coded words",
+    "wcc+detail": "wcc with narrower words in the LH, HL and HH bands",
+    "wcc+plain": "wcc, or plain uniform quantisation where that loses less",
+    "wcc-combined": "wcc with all of these switches, each where it loses less",
+}
+
 
 def method(name: str) -> Method:
     """The method `name`; WccsimError with the names allowed."""

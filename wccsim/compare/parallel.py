@@ -20,6 +20,17 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+MAX_PROCESSES = 256
+
+
+def process_count(asked: int) -> int:
+    """How many processes `--jobs` asks for; 0 is one for each core that this process may use."""
+    if not 0 <= asked <= MAX_PROCESSES:
+        raise WccsimError(f"jobs is {asked}; allowed: 1 to {MAX_PROCESSES} processes, 0 for one a core")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return asked or min(cores, MAX_PROCESSES)
+
+
 def finished(
     work: Callable[[Item], Result], items: Sequence[Item], jobs: int
 ) -> Iterator[tuple[Item, Result]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from wccsim.compare.catalog import DEFAULT, method
 from wccsim.compare.metrics import Reference
-from wccsim.compare.parallel import finished
+from wccsim.compare.parallel import finished, process_count
 from wccsim.compare.rows import COLUMNS, Row, row_of
 from wccsim.compare.store import appending, key_of, read_results
 from wccsim.compare.weight_rows import WeightRow, weight_rows
@@ -171,8 +171,7 @@ def _checked(
         raise WccsimError(
             f"bits a value are {list(targets)}; allowed: 1 to {MAX_TARGETS} numbers, 0.1 to 16 each"
         )
-    if not 1 <= jobs <= 256:
-        raise WccsimError(f"jobs is {jobs}; allowed: 1 to 256 processes")
+    process_count(jobs)
     wanted = DEFAULT if codecs is None else tuple(dict.fromkeys(codecs))
     for name in wanted:
         method(name)

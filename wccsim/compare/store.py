@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from wccsim import __version__
 from wccsim.errors import WccsimError
+
+_START = b'{"key": "'  # of every line
 
 
 def key_of(**parts: Any) -> str:
@@ -26,13 +31,27 @@ def key_of(**parts: Any) -> str:
 
 @cache
 def code_fingerprint() -> str:
-    """The version, and a digest of the modules that a result comes from."""
+    """A digest of the versions and the modules that a result comes from."""
     package = Path(__file__).parent.parent
-    digest = hashlib.sha256(__version__.encode())
+    versions = (__version__, np.__version__, zlib.ZLIB_RUNTIME_VERSION)
+    digest = hashlib.sha256(" ".join(versions).encode())
     folders = ("", "codecs/", "compare/", "datapath/")
     for path in sorted(path for folder in folders for path in package.glob(f"{folder}*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def check_store(path: Path) -> None:
+    """Refuse a file that no run of ours can have left: it would be appended to, or deleted by --fresh."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(len(_START))
+    except FileNotFoundError:
+        return
+    except OSError as problem:
+        raise WccsimError(f"cannot read {path}: {problem.strerror}") from None
+    if not _START.startswith(start):  # an interrupted run may have written less than one line
+        raise WccsimError(f"{path} is no store of results of wccsim compare; give another name")
 
 
 def read_results(path: Path) -> dict[str, Any]:

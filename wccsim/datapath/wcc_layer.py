@@ -18,11 +18,11 @@ from wccsim.datapath.plan import Plan, make_plan
 from wccsim.errors import WccsimError
 from wccsim.maps import read_npz, write_arrays
 from wccsim.parameters import WccParameters, padded, parse_keep
+from wccsim.quantise import SMALLEST_SCALE
 
 FORMAT = "wccsim-layer"
 FORMAT_VERSION = 1
 WIDEST_CHECK = 1 << 24
-SMALLEST_SCALE = 1e-60
 ARRAYS = ("weights", "weight_scale", "r1", "r2", "r3", "bias", "real_bias")
 OUT_HIGHEST = {"int8": 127, "uint8": 255}
 
@@ -173,7 +173,10 @@ def _check_scales(x_scale: float, weight_scale: Float, bias: Float | None) -> No
     """Keep every product of scales well inside float64."""
     for what, scale in (("x_scale", np.atleast_1d(x_scale)), ("weight_scale", weight_scale)):
         if not ((scale > SMALLEST_SCALE) & (scale < 1 / SMALLEST_SCALE)).all():
-            raise WccsimError(f"{what} leaves {SMALLEST_SCALE:g} to {1 / SMALLEST_SCALE:g}")
+            raise WccsimError(
+                f"{what} reaches from {scale.min():g} to {scale.max():g}; "
+                f"allowed: {SMALLEST_SCALE:g} to {1 / SMALLEST_SCALE:g}"
+            )
     if bias is not None and not (np.abs(bias) < 1 / SMALLEST_SCALE).all():
         raise WccsimError(f"a bias reaches {1 / SMALLEST_SCALE:g} or is not finite")
 

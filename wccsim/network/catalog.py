@@ -27,17 +27,19 @@ def names() -> list[str]:
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The file meant: a path if it exists, else a shipped name, with or without `.yaml`."""
+    """The file meant: a path that exists, else a shipped name, with or without `.yaml`.
+
+    A file or folder beside whose ending no network has, such as a folder of results, hides no shipped name.
+    """
     path = Path(name_or_path)
-    try:
-        if path.exists():
-            return path
-    except OSError:  # a name too long for the file system, or with a null byte
-        pass
-    except ValueError:
-        pass
     text = str(name_or_path)
     name = text.removesuffix(".yaml")
+    try:
+        exists = path.exists()
+    except (OSError, ValueError):  # a name too long for the file system, or with a null byte
+        exists = False
+    if exists and (path.suffix.lower() in DESCRIPTIONS or name not in names()):
+        return path
     if name in names():
         return shipped() / f"{name}.yaml"
     from difflib import get_close_matches

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wccsim.cost.pricing import prices_of
-from wccsim.errors import WccsimError
 from wccsim.explore.allocate import Allocation, Outcome
 from wccsim.explore.choices import OBJECTIVES
 from wccsim.explore.price import Job
 from wccsim.explore.sweep import Sweep, keep_text
-from wccsim.files import replacing
+from wccsim.files import check_plot, replacing
 from wccsim.report.tables import Provenance, Report
 from wccsim.report.terminal import WIDTH, Cell, terminal_table
 
@@ -207,12 +206,9 @@ def allocation_text(found: Allocation, report: Report) -> str:
 
 def write_pareto_plot(path: Path | str, report: Report, objective: str) -> None:
     """All settings as dots and the front as a line: cost against signal over noise."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise WccsimError("plots need matplotlib: pip install 'wccsim[plot]'") from None
-    if Path(path).suffix not in (".png", ".svg", ".pdf"):
-        raise WccsimError(f"{path}: the ending says the format; allowed: .png, .svg, .pdf")
+    check_plot(path)
+    import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from wccsim.compare.rows import LOSSLESS, REACHED, Row
 from wccsim.compare.summary import maps_of
 from wccsim.errors import WccsimError
-from wccsim.files import replacing
+from wccsim.files import check_plot, replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,6 @@ _STYLES: dict[str, tuple[str, str, float]] = {
 }
 _OTHERS = ("#aaaaaa", ".", 0.9)
 _DASHES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
-_SUFFIXES = (".png", ".svg", ".pdf")
 _HASH_SALT = "wccsim"
 
 
@@ -190,14 +189,11 @@ def _legend(figure: Figure, codecs: Sequence[str]) -> tuple[list[Any], list[str]
 @contextmanager
 def _figure(width: float, height: float, path: Path) -> Iterator[Figure]:
     """A figure written to `path` when the block ends, with nothing of the day or the machine in it."""
-    if path.suffix not in _SUFFIXES:
-        raise WccsimError(f"{path}: a figure is written as {', '.join(_SUFFIXES)}")
-    try:
-        import matplotlib
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise WccsimError("drawing needs matplotlib: pip install 'wccsim[plot]'") from None
+    check_plot(path)
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     settings: Any = {"svg.hashsalt": _HASH_SALT, "svg.fonttype": "path", "font.family": "DejaVu Sans"}
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(width, height), layout="constrained")

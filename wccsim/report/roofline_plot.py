@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wccsim.errors import WccsimError
-from wccsim.files import replacing
+from wccsim.files import check_plot, replacing
 from wccsim.report.costs import ROOF
 from wccsim.report.page import drawn, write_page
 from wccsim.report.tables import Report
@@ -25,12 +24,9 @@ def write_roofline_page(path: Path | str, report: Report) -> None:
 
 def write_roofline_plot(path: Path | str, report: Report) -> None:
     """Draw the report of `roofline_report` into `path` (PNG, SVG or PDF, by its ending)."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise WccsimError("plots need matplotlib: pip install 'wccsim[plot]'") from None
-    if Path(path).suffix not in (".png", ".svg", ".pdf"):
-        raise WccsimError(f"{path}: the ending says the format; allowed: .png, .svg, .pdf")
+    check_plot(path)
+    import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
