@@ -32,7 +32,8 @@ datapath.matrix
 datapath.measure datapath.wcc_layer datapath.widths
 # networks and hardware
 cycles hardware.energy hardware.model network.expression network.model network.onnx_sizes
-hardware.accelerator_yaml hardware.energy_yaml network.onnx_graph network.shapes systolic tiling
+hardware.accelerator_yaml hardware.energy_yaml network.onnx_graph network.shapes network.stored systolic
+  tiling
 network.onnx_build network.scalesim network.values
 network.entries network.onnx_operators
 network.head network.onnx_file

@@ -13,10 +13,10 @@ from wccsim.cost.record import LayerCost
 from wccsim.cost.surroundings import surroundings
 from wccsim.cost.views import fitted
 from wccsim.cost.wcc import wcc_layer_cost
-from wccsim.counting.traffic import VIEWS
 from wccsim.hardware.energy import EnergyTable
 from wccsim.hardware.model import Accelerator
 from wccsim.network.model import Layer, Network
+from wccsim.network.stored import VIEWS
 
 
 @dataclass(frozen=True, slots=True)

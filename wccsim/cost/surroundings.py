@@ -11,67 +11,37 @@ from wccsim.cost.parameters_of import parameters_of
 from wccsim.cost.selection import selection_memory
 from wccsim.cost.source import Form, Source
 from wccsim.cost.views import TILED, capacity, dense_nest, kept_nest
-from wccsim.counting.traffic import VIEWS
 from wccsim.cycles import ceil_div
 from wccsim.hardware.model import Accelerator
 from wccsim.network.model import Layer
+from wccsim.network.stored import VIEWS, StoredMap, sources_of, stored_maps
 from wccsim.parameters import WccParameters
 from wccsim.tiling import best_tiling
 
 
 @dataclass(frozen=True, slots=True)
-class StoredMap:
-    """One map that a layer makes: who reads it, at which width it lies, and in which form."""
+class PlacedMap(StoredMap):
+    """A stored map and the form in which it lies in DRAM; the bits of a compressed one, index apart."""
 
-    maker: Layer
-    readers: tuple[Layer, ...]
-    width_bits: int
-    is_result: bool
     form: Form = "dense"
     payload_bits: int = 0
     index_bits: int = 0
 
 
-def sources_of(layers: Sequence[Layer]) -> dict[str, tuple[str, ...]]:
-    """For each layer, the makers of the maps it reads: padding, concatenation and the like show through."""
-    behind: dict[str, tuple[str, ...]] = {}
-    sources: dict[str, tuple[str, ...]] = {}
-    for layer in layers:
-        sources[layer.name] = tuple(
-            dict.fromkeys(name for source in layer.inputs for name in behind.get(source, ()))
-        )
-        view = layer.op in VIEWS and layer.op != "input"
-        behind[layer.name] = sources[layer.name] if view else (layer.name,)
-    return sources
-
-
-def plain_maps(layers: Sequence[Layer], sources: Mapping[str, tuple[str, ...]]) -> dict[str, StoredMap]:
-    """Every map that a layer makes, whole."""
-    works = [layer for layer in layers if layer.op not in VIEWS]
-    shown = {source for layer in layers for source in layer.inputs}
-    views = {layer.name for layer in layers if layer.op in VIEWS and layer.op != "input"}
-    results = {name for layer in layers if layer.name not in shown
-               for name in (sources[layer.name] if layer.name in views else (layer.name,))}  # fmt: skip
-    maps = {}
-    for layer in layers:
-        if layer.name in views:
-            continue
-        readers = tuple(reader for reader in works if layer.name in sources[reader.name])
-        width = max((reader.act_bits for reader in readers), default=layer.act_bits)
-        maps[layer.name] = StoredMap(layer, readers, width, layer.name in results)
-    return maps
+def _dense(stored: StoredMap) -> PlacedMap:
+    return PlacedMap(stored.maker, stored.readers, stored.width_bits, stored.is_result)
 
 
 def _cheapest(
     plain: StoredMap, sources: Mapping[str, tuple[str, ...]], accelerator: Accelerator, options: CostOptions
-) -> StoredMap:
+) -> PlacedMap:
     """The map whole, or compressed where the policy is `producer` and it is less."""
     maker, readers = plain.maker, plain.readers
     alone = all(len(sources[reader.name]) == 1 for reader in readers)
     if options.compress != "producer" or plain.is_result or not readers or not alone or maker.op == "input":
-        return plain
+        return _dense(plain)
     shape = maker.out_shape
-    candidates = [(shape.values * plain.width_bits, 0, "dense")]
+    candidates = [(plain.dense_bits, 0, "dense")]
     if maker.keep is not None:
         p = parameters_of(maker, options)
         positions, kept = p.positions(shape.height, shape.width), p.kept(shape.height, shape.width)
@@ -88,7 +58,7 @@ def _cheapest(
             candidates.append((kept * shape.channels * p.act_bits, p.index_bits(positions, kept), "kept"))
     payload, index, form = min(candidates, key=lambda candidate: candidate[0] + candidate[1])
     chosen: Form = "kept" if form == "kept" else "wavelet" if form == "wavelet" else "dense"
-    return StoredMap(maker, readers, plain.width_bits, False, chosen, payload, index)
+    return PlacedMap(maker, readers, plain.width_bits, False, chosen, payload, index)
 
 
 def _read_once(reader: Layer, p: WccParameters, accelerator: Accelerator) -> bool:
@@ -129,12 +99,12 @@ def surroundings(
 ) -> dict[str, Source]:
     """A Source for every layer that is not a view."""
     sources = sources_of(layers)
-    maps = plain_maps(layers, sources)
-    fused = fused_edges(layers, sources, maps, accelerator, options) if options.fuse else frozenset()
+    stored = stored_maps(layers, sources)
+    fused = fused_edges(layers, sources, stored, accelerator, options) if options.fuse else frozenset()
     stay = {maker for maker, _ in fused}
     maps = {
-        name: plain if name in stay else _cheapest(plain, sources, accelerator, options)
-        for name, plain in maps.items()
+        name: _dense(plain) if name in stay else _cheapest(plain, sources, accelerator, options)
+        for name, plain in stored.items()
     }
     result = {}
     for layer in layers:
@@ -169,7 +139,7 @@ def surroundings(
 
 
 def _source_notes(
-    first: StoredMap | None, made: StoredMap, in_on_chip: bool, out_on_chip: bool
+    first: PlacedMap | None, made: PlacedMap, in_on_chip: bool, out_on_chip: bool
 ) -> tuple[str, ...]:
     notes = []
     if in_on_chip:

@@ -12,9 +12,10 @@ from wccsim.counting.exact import Exact, whole
 from wccsim.counting.gates import GateWeights, MissingWeight, dense_gates, wcc_stage_gates
 from wccsim.counting.macs import biases, macs, multiplies_two_maps, taps, weights
 from wccsim.counting.options import CountingOptions
-from wccsim.counting.traffic import VIEWS, Traffic, network_traffic
+from wccsim.counting.traffic import Traffic, network_traffic
 from wccsim.errors import WccsimError
 from wccsim.network.model import Layer, Network
+from wccsim.network.stored import VIEWS
 from wccsim.parameters import WccParameters
 
 

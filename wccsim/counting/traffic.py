@@ -16,7 +16,7 @@ never costs more. Inputs of the network are always read, maps that nobody reads 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
@@ -26,8 +26,8 @@ from wccsim.counting.exact import Exact, whole
 from wccsim.counting.macs import biases, weights
 from wccsim.counting.options import CountingOptions
 from wccsim.network.model import Layer
+from wccsim.network.stored import VIEWS, StoredMap, sources_of, stored_maps
 
-VIEWS = ("input", "pad", "activation", "reshape", "slice", "concat")
 BIAS_BITS = 32
 
 
@@ -46,44 +46,35 @@ class Traffic:
         return whole(self.weight_bits + self.in_bits + self.out_bits + self.index_bits)
 
 
-@dataclass(frozen=True, slots=True)
-class _Map:
-    """One stored map: who makes it, who reads it, its whole size, and where it stays."""
-
-    maker: Layer
-    readers: tuple[Layer, ...]
-    dense_bits: int
-    is_result: bool
-    resident: bool
-
-
 def network_traffic(layers: Sequence[Layer], options: CountingOptions) -> dict[str, Traffic]:
     """Traffic of every layer by name; `layers` in execution order, whole network."""
-    behind = _behind(layers)
-    maps = _maps(layers, behind, options.on_chip_bits)
+    sources = sources_of(layers)
+    maps = stored_maps(layers, sources)
+    resident = _resident(layers, maps, options.on_chip_bits)
     forms = {layer.name: _form(layer, options) for layer in layers}
     traffic = {}
     for layer in layers:
         if layer.op in VIEWS:
             traffic[layer.name] = Traffic()
             continue
-        in_bits, in_index = _read(layer, behind, maps, forms[layer.name])
-        out_bits, out_index = _written(maps[layer.name], behind, maps, forms)
+        in_bits, in_index = _read(layer, sources, maps, resident, forms[layer.name])
+        stays = layer.name in resident
+        out_bits, out_index = (0, 0) if stays else _written(maps[layer.name], sources, maps, forms)
         traffic[layer.name] = Traffic(weight_bits(layer), in_bits, out_bits, in_index + out_index)
     return traffic
 
 
 def unique_bits(layers: Sequence[Layer], options: CountingOptions) -> Exact:
     """What no residency can spare: weights, inputs that are read (in one form) and results, each once."""
-    behind = _behind(layers)
-    maps = _maps(layers, behind, 0)
+    sources = sources_of(layers)
+    maps = stored_maps(layers, sources)
     forms = {layer.name: _form(layer, options) for layer in layers}
     unique: Exact = sum(map(weight_bits, layers))
     for stored in maps.values():
         if stored.maker.op != "input":
             unique += stored.dense_bits if stored.is_result else 0
         elif stored.readers:
-            whole_form, copies = _copies(stored, behind, maps, forms)
+            whole_form, copies = _copies(stored, sources, maps, forms)
             unique += stored.dense_bits if whole_form else max(bits for bits, _ in copies)
     return whole(unique)
 
@@ -93,58 +84,30 @@ def weight_bits(layer: Layer) -> int:
     return weights(layer) * layer.weight_bits + biases(layer) * BIAS_BITS
 
 
-def _behind(layers: Sequence[Layer]) -> dict[str, tuple[str, ...]]:
-    """For each layer, the stored maps behind its result: itself, or those that a view shows."""
-    behind: dict[str, tuple[str, ...]] = {}
-    for layer in layers:
-        if layer.op in VIEWS and layer.op != "input":
-            behind[layer.name] = _sources(layer, behind)
-        else:
-            behind[layer.name] = (layer.name,)
-    return behind
-
-
-def _sources(layer: Layer, behind: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for source in layer.inputs for name in behind.get(source, ())))
-
-
-def _maps(layers: Sequence[Layer], behind: dict[str, tuple[str, ...]], on_chip_bits: int) -> dict[str, _Map]:
-    readers: dict[str, list[Layer]] = {layer.name: [] for layer in layers}
+def _resident(layers: Sequence[Layer], maps: Mapping[str, StoredMap], on_chip_bits: int) -> set[str]:
+    """The makers of the maps that never leave the chip."""
     begin = {layer.name: step for step, layer in enumerate(layers)}
-    last_use = dict(begin)
-    for step, layer in enumerate(layers):
-        for name in _sources(layer, behind) if layer.op not in VIEWS else ():
-            readers[name].append(layer)
-            last_use[name] = step
-    shown_to = {source for layer in layers for source in layer.inputs}
-    results = {name for layer in layers if layer.name not in shown_to for name in behind[layer.name]}
-    bits = {
-        layer.name: layer.out_shape.values
-        * max((reader.act_bits for reader in readers[layer.name]), default=layer.act_bits)
-        for layer in layers
-        if behind[layer.name] == (layer.name,)
+    last_use = {
+        name: max((begin[reader.name] for reader in stored.readers), default=begin[name])
+        for name, stored in maps.items()
     }
-    alive = _alive(list(begin), bits, last_use)
-
-    def stays(layer: Layer) -> bool:
-        life = alive[begin[layer.name] : last_use[layer.name] + 1]
-        return layer.op != "input" and layer.name not in results and max(life) <= on_chip_bits
-
+    alive = _alive(list(begin), {name: stored.dense_bits for name, stored in maps.items()}, last_use)
     return {
-        layer.name: _Map(
-            layer, tuple(readers[layer.name]), bits[layer.name], layer.name in results, stays(layer)
-        )
-        for layer in layers
-        if layer.name in bits
+        name
+        for name, stored in maps.items()
+        if stored.maker.op != "input"
+        and not stored.is_result
+        and max(alive[begin[name] : last_use[name] + 1]) <= on_chip_bits
     }
 
 
-def _alive(names: list[str], bits: dict[str, int], last_use: dict[str, int]) -> list[int]:
+def _alive(names: list[str], bits: Mapping[str, int], last_use: Mapping[str, int]) -> list[int]:
     """Bits of all maps alive at each step: added where a life begins, taken off after its last use."""
     change = [0] * (len(names) + 1)
     for step, name in enumerate(names):
-        change[step] += bits.get(name, 0)
-        change[last_use[name] + 1] -= bits.get(name, 0)
+        if name in bits:
+            change[step] += bits[name]
+            change[last_use[name] + 1] -= bits[name]
     return list(accumulate(change[:-1]))
 
 
@@ -157,46 +120,46 @@ def _form(layer: Layer, options: CountingOptions) -> CompressedMap | None:
 
 def _read(
     layer: Layer,
-    behind: dict[str, tuple[str, ...]],
-    maps: dict[str, _Map],
+    sources: Mapping[str, tuple[str, ...]],
+    maps: Mapping[str, StoredMap],
+    resident: set[str],
     form: CompressedMap | None,
 ) -> tuple[Exact, int]:
     """Bits of maps and of index that the layer reads."""
-    stored = [maps[name] for name in _sources(layer, behind)]
-    if stored and all(m.resident for m in stored):
+    stored = [maps[name] for name in sources[layer.name]]
+    crossing = [maps[name] for name in sources[layer.name] if name not in resident]
+    if stored and not crossing:
         return 0, 0
     if form is not None:
         return form.payload_bits, form.index_bits
     if len(layer.inputs) > 1:
-        return sum(m.dense_bits for m in stored if not m.resident), 0
+        return sum(m.dense_bits for m in crossing), 0
     # One input is as large as the reader's row says: a view may have padded the maps behind it, or cut them.
-    width = max((m.dense_bits // m.maker.out_shape.values for m in stored), default=layer.act_bits)
+    width_bits = max((m.width_bits for m in stored), default=layer.act_bits)
     added = layer.in_shape.values - sum(m.maker.out_shape.values for m in stored)
     if added >= 0:
-        return sum(m.dense_bits for m in stored if not m.resident) + added * width, 0
-    on_chip = sum(m.maker.out_shape.values for m in stored if m.resident)
-    return max(layer.in_shape.values - on_chip, 0) * width, 0
+        return sum(m.dense_bits for m in crossing) + added * width_bits, 0
+    on_chip = sum(m.maker.out_shape.values for m in stored) - sum(m.maker.out_shape.values for m in crossing)
+    return max(layer.in_shape.values - on_chip, 0) * width_bits, 0
 
 
 def _written(
-    made: _Map,
-    behind: dict[str, tuple[str, ...]],
-    maps: dict[str, _Map],
-    forms: dict[str, CompressedMap | None],
+    made: StoredMap,
+    sources: Mapping[str, tuple[str, ...]],
+    maps: Mapping[str, StoredMap],
+    forms: Mapping[str, CompressedMap | None],
 ) -> tuple[Exact, int]:
     """Bits of the map and of index that its maker writes: one copy for each form that is read."""
-    if made.resident:
-        return 0, 0
-    read_whole, copies = _copies(made, behind, maps, forms)
+    read_whole, copies = _copies(made, sources, maps, forms)
     dense = made.dense_bits if read_whole or made.is_result else 0
     return whole(dense + sum(bits for bits, _ in copies)), sum(index for _, index in copies)
 
 
 def _copies(
-    made: _Map,
-    behind: dict[str, tuple[str, ...]],
-    maps: dict[str, _Map],
-    forms: dict[str, CompressedMap | None],
+    made: StoredMap,
+    sources: Mapping[str, tuple[str, ...]],
+    maps: Mapping[str, StoredMap],
+    forms: Mapping[str, CompressedMap | None],
 ) -> tuple[bool, set[tuple[Exact, int]]]:
     """Whether somebody reads the map whole, and its compressed copies as (payload bits, index bits).
 
@@ -207,7 +170,7 @@ def _copies(
     for reader in made.readers:
         form = forms[reader.name]
         if form is not None:
-            together = _sources(reader, behind)
+            together = sources[reader.name]
             values = sum(maps[name].maker.out_shape.values for name in together)
             payload = whole(form.payload_bits * Fraction(made.maker.out_shape.values, values))
             copies.add((payload, form.index_bits * (together[-1] == made.maker.name)))

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wccsim.cost.network import network_cost
-from wccsim.cost.surroundings import sources_of
 from wccsim.explore.grid import Grid, Setting
 from wccsim.explore.price import Job, Part, price_network
 from wccsim.network.model import Layer, Network
+from wccsim.network.stored import sources_of
 
 OBJECTIVES = {"bops": "bops", "cycles": "cycles", "energy": "energy_pj", "traffic": "dram_bits"}
 

@@ -21,13 +21,13 @@ from wccsim.cost.tiling_vector import Ints
 from wccsim.cost.vector import vector_costs
 from wccsim.cost.views import fitted
 from wccsim.counting.options import configured
-from wccsim.counting.traffic import VIEWS
 from wccsim.errors import WccsimError
 from wccsim.explore.distortion import Distortion
 from wccsim.explore.grid import Setting
 from wccsim.hardware.energy import EnergyTable
 from wccsim.hardware.model import Accelerator
 from wccsim.network.model import Layer, Network
+from wccsim.network.stored import VIEWS
 from wccsim.parameters import padded
 
 Column = npt.NDArray[Any]
