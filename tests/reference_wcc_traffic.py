@@ -31,7 +31,7 @@ class Layer:
     outputs: int
     positions: int
     kept: int
-    act_bits: int
+    kept_words: list  # [k][C]: bits of each kept word where it crosses DRAM
     weight_bits: int
     coefficient_bits: int
     score_bits: int
@@ -65,13 +65,13 @@ def resident(layer, machine):
     """Which of index, scores, coefficients fit, filled in this order; and whether coefficients stay."""
     used = Counter()
     fits = {}
-    for tensor, words, width in (
-        ("index", len(layer.index), layer.index[0] if layer.index else 0),
-        ("score", layer.positions, layer.score_bits),
-        ("coefficient", layer.channels * layer.positions, layer.coefficient_bits),
+    for tensor, words in (
+        ("index", layer.index),
+        ("score", [layer.score_bits for _ in range(layer.positions)]),
+        ("coefficient", [layer.coefficient_bits for _ in range(layer.channels * layer.positions)]),
     ):
         buffer = machine.holds[tensor]
-        needed = sum(width for _ in range(words))
+        needed = sum(words)
         fits[tensor] = not machine.bounded or used[buffer] + needed <= machine.sizes[buffer]
         used[buffer] += needed if fits[tensor] else 0
     tiled = {machine.holds[tensor] for tensor in ("in", "weight", "out")}
@@ -154,7 +154,7 @@ def _product(layer, tiles, stays, dram, gather):
             again = visits[place] > 1
             first_of_its_sweep = visits[place] > sweep
             sweep = max(sweep, visits[place])
-            words = [layer.act_bits for _ in span["m"] for _ in span["k"]]
+            words = [layer.kept_words[row][channel] for row in span["m"] for channel in span["k"]]
             if layer.form == "kept":
                 dram["in_read"] += sum(words)
             elif again and (stays or not tiles.copy):

@@ -324,7 +324,7 @@ def test_a_machine_without_the_unit_and_too_wide_operands_are_refused_in_one_lin
         network_cost(network.configured(keep=Fraction(1, 4)), replace(EDGE, wcc=None), LPDDR4)
     with pytest.raises(WccsimError, match="takes up to 8"):
         network_cost(network.configured(act_bits=9), EDGE, LPDDR4)
-    for bad in ({"compress": "all"}, {"halo": "some"}, {"index": "rice"}, {"selection": "half"}):
+    for bad in ({"compress": "all"}, {"halo": "some"}, {"index": "gaps"}, {"selection": "half"}):
         with pytest.raises(WccsimError, match="allowed"):
             CostOptions(**bad)
 

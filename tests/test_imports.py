@@ -15,7 +15,7 @@ FLOORS = """
 actions compiling errors kernel_cache progress
 bitstream files folders formats quantise
 arith located maps parameters rice_code
-default_maps
+default_maps stored_bits
 # the datapath
 datapath.dump datapath.haar datapath.lanes datapath.mac datapath.pad datapath.product datapath.requant
   datapath.score datapath.select datapath.strips datapath.subbands
@@ -88,10 +88,11 @@ validate
 report.check report.conclusions report.missed report.panels report.plots report.terminal
   report.weight_conclusions
 report.html report.stored report.tables
-report.simulation
+report.one_plot report.simulation
 report.comparison report.costs report.counts report.differences report.explored report.page
   report.paper report.network_table report.weight_column
-report.build report.cost_page report.count_text report.roofline_plot report.sweep_page
+report.build report.cost_page report.count_text report.pareto_plot report.roofline_plot
+report.sweep_page
 # benchmarks
 bench.inputs bench.machine bench.plotting bench.portable_loops bench.probes bench.timing bench.vector_loops
   bench.weights

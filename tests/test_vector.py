@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from wccsim.cost.options import CostOptions
-from wccsim.cost.parameters_of import parameters_of
+from wccsim.cost.parameters_of import parameters_of, words_of
 from wccsim.cost.pricing import Prices, prices_of
 from wccsim.cost.source import Source
 from wccsim.cost.vector import Points, vector_costs
@@ -26,6 +26,8 @@ settings_st = st.tuples(
     st.sampled_from([Fraction(1), Fraction(1, 2), Fraction(1, 3), Fraction(1, 4)]),
     st.integers(1, 4), st.integers(2, 8), st.integers(2, 8), st.booleans(),
 )  # fmt: skip
+PLAIN_OPTIONS = CostOptions()
+KEEPS = "1:3,1/2:3.5,1/3:37/10,1/4:4.25"  # one mean for each keep
 surroundings_st = st.tuples(
     st.integers(0, 3), st.integers(1, 8), st.sampled_from(["dense", "dense", "kept", "wavelet", "on chip"]),
     st.sampled_from(["dense", "dense", "packed", "on chip"]), st.integers(1, 5000),
@@ -39,14 +41,14 @@ def layer_of(point) -> Layer:
     return Layer("l", "conv", ("input",), shape, out, bias=bias, keep=keep, levels=levels, **widths)
 
 
-def source_of(layer: Layer, around) -> Source:
+def source_of(layer: Layer, around, options=PLAIN_OPTIONS) -> Source:
     """Every form in which a map may come and go (`wccsim.cost.source`), the stored bits made up."""
     wider, out, form, out_form, stored = around
     bits, values = layer.act_bits + wider, layer.in_shape.values
     source = Source(values, values * bits, bits, out)
     if form == "kept":
-        p = parameters_of(layer, CostOptions())
-        payload = p.kept(layer.in_shape.height, layer.in_shape.width) * layer.in_shape.channels * p.act_bits
+        p = parameters_of(layer, options)
+        payload = words_of(p, layer, options)
         source = replace(source, in_form="kept", in_read_bits=payload, in_index_bits=stored // 3)
     elif form == "wavelet":
         source = replace(source, in_form="wavelet", in_read_bits=stored, in_index_bits=stored // 3)
@@ -57,12 +59,12 @@ def source_of(layer: Layer, around) -> Source:
     return replace(source, out_on_chip=out_form == "on chip")
 
 
-def arrays_of(points) -> Points:
+def arrays_of(points, options=PLAIN_OPTIONS) -> Points:
     """Points as `wccsim.explore.price` makes them: `layer_points` of each, put together."""
     parts = []
     for layer, source in points:
         setting = Setting(layer.keep, layer.act_bits, layer.weight_bits, layer.levels)
-        parts.append(layer_points(layer, [setting], [source], np.zeros(1, dtype=np.int64)))
+        parts.append(layer_points(layer, [setting], [source], np.zeros(1, dtype=np.int64), options))
     return Points(*(np.concatenate([getattr(p, n) for p in parts]) for n in Points.__dataclass_fields__))
 
 
@@ -73,30 +75,31 @@ def arrays_of(points) -> Points:
     st.sampled_from(energy_names()),
     st.sampled_from(["none", "consumer", "producer"]),
     st.sampled_from(["none", "double_buffered", "pipelined"]),
-    st.sampled_from(["bitmap", "list"]),
+    st.sampled_from([{}, {"index": "list"}, {"index": "rice", "index_bits": 0.7}]),
+    st.sampled_from([{}, {"words": "rice", "word_bits": "17/9"}, {"words": "rice", "word_bits": KEEPS}]),
     st.sampled_from(["exact", "exact", *(f"binned:{m}" for m in range(9))]),
     st.sampled_from([1, 1, 8, 64]),
     st.sampled_from(["bounded", "unbounded"]),
     st.sampled_from(["table", "gates"]),
 )
 def test_every_point_equals_the_scalar_model(
-    points, name, energy, compress, overlap, index, selection, divisor, memory, compute
+    points, name, energy, compress, overlap, index, words, selection, divisor, memory, compute
 ):
     machine = load_accelerator(name)
     buffers = tuple(replace(b, size_bytes=max(b.size_bytes // divisor, 256)) for b in machine.buffers)
     unit = replace(machine.wcc, selection_memory=memory)
     machine = replace(machine, overlap=overlap, buffers=buffers, wcc=unit)
-    options = CostOptions(compress=compress, index=index, selection=selection, compute=compute)
+    options = CostOptions(compress=compress, selection=selection, compute=compute, **index, **words)
     prices = prices_of(load_energy(energy), options)
     try:
         scalar, placed = [], []
         for point, around in points:
             layer = layer_of(point)
-            placed.append((layer, source_of(layer, around)))
+            placed.append((layer, source_of(layer, around, options)))
             scalar.append(wcc_layer_cost(*placed[-1], machine, prices, options))
     except WccsimError:
         assume(False)
-    vector = vector_costs(arrays_of(placed), machine, prices, options)
+    vector = vector_costs(arrays_of(placed, options), machine, prices, options)
     assert vector.macs.tolist() == [cost.macs for cost in scalar]
     assert vector.dram_bits.tolist() == [cost.dram_bits for cost in scalar]
     assert vector.cycles.tolist() == [cost.latency.total for cost in scalar]

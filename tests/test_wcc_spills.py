@@ -1,5 +1,6 @@
 """What a WCC layer moves across DRAM, against a walk of its stages and loops that counts every word."""
 
+import math
 from dataclasses import fields, replace
 from fractions import Fraction
 
@@ -33,6 +34,24 @@ def words(bits: int, width: int) -> list[int]:
     return [width] * (bits // width) + [bits % width] * (bits % width > 0)
 
 
+def dealt(bits: int, count: int) -> list[int]:
+    """`bits` dealt over `count` words."""
+    return [bits // count + (i < bits % count) for i in range(count)]
+
+
+def sizes_of(options: CostOptions, p, channels: int, positions: int, kept: int) -> tuple[list[int], list]:
+    """Bits of the index, word by word, and of the kept words [k][C] as they cross DRAM."""
+    one = 1 if options.index == "bitmap" else (positions - 1).bit_length()
+    index = [one] * (positions if options.index == "bitmap" else kept)
+    if options.index == "rice":
+        index = dealt(math.ceil(positions * options.index_bits.of("", p.keep)), positions)
+    stored = kept * channels * p.act_bits
+    if options.words == "rice":
+        stored = math.ceil(kept * channels * options.word_bits.of("", p.keep))
+    flat = dealt(stored, kept * channels)
+    return index, [flat[row * channels : (row + 1) * channels] for row in range(kept)]
+
+
 def walked(layer: Layer, source: Source, machine: Accelerator, plan: Plan, options: CostOptions):
     """The twin's run with the plan's tiles."""
     p = parameters_of(layer, options)
@@ -46,13 +65,13 @@ def walked(layer: Layer, source: Source, machine: Accelerator, plan: Plan, optio
     )  # fmt: skip
     stored = 0 if source.in_on_chip else source.in_read_bits
     out_bits = 0 if source.out_on_chip else source.out_store_bits(out.values * source.out_bits)
-    one = 1 if options.index == "bitmap" else (plan.positions - 1).bit_length()
+    index, kept_words = sizes_of(options, p, shape.channels, plan.positions, plan.kept)
     return twin.run(
         twin.Layer(
-            shape.channels, out.channels, plan.positions, plan.kept, p.act_bits, p.weight_bits,
+            shape.channels, out.channels, plan.positions, plan.kept, kept_words, p.weight_bits,
             p.coefficient_bits(), p.score_bits(shape.channels), p.wavelet_bits, machine.accumulator_bits,
             p.mantissa_bits is not None, words(stored, 8), source.in_form,
-            [one] * (plan.positions if options.index == "bitmap" else plan.kept),
+            index,
             words(source.in_index_bits, 1), words(source.out_index_bits, 1), words(out_bits, 8),
         ),
         twin.Machine(sizes, holds, machine.wcc.selection_memory == "bounded"),
@@ -77,9 +96,16 @@ layers_st = st.tuples(
     st.integers(1, 2), st.integers(2, 8), st.integers(2, 8),
 )  # fmt: skip
 options_st = st.builds(
-    CostOptions,
+    lambda index, words, **others: CostOptions(**index, **words, **others),
+    st.sampled_from([{"index": "bitmap"}, {"index": "list"}, {"index": "rice", "index_bits": "5/7"}]),
+    st.sampled_from(
+        [
+            {},
+            {"words": "rice", "word_bits": "13/11"},
+            {"words": "rice", "word_bits": "1/4:2.5,1/2:7/3,1/3:5,1:2"},
+        ]
+    ),
     compress=st.sampled_from(["none", "consumer", "producer"]),
-    index=st.sampled_from(["bitmap", "list"]),
     selection=st.sampled_from(["exact", "binned:1"]),
 )
 
@@ -101,7 +127,7 @@ def test_every_bit_of_a_wcc_layer_is_walked(given_layer, around, options, machin
     unit = replace(machine.wcc, selection_memory=memory)
     machine = replace(machine, buffers=tuple(buffers), overlap=overlap, wcc=unit)
     try:
-        plan = assert_equal_to_the_walk(layer, source_of(layer, around), machine, options)
+        plan = assert_equal_to_the_walk(layer, source_of(layer, around, options), machine, options)
     except WccsimError as refusal:
         assert (
             "keeps none" in str(refusal) or "fits the buffers" in str(refusal) or "at least" in str(refusal)
@@ -149,7 +175,7 @@ def test_the_ways_to_spill_all_occur(options, layer, machine, haars, gathers, ke
     assert (plan.haar_runs, plan.gather_runs) == (haars, gathers)
     assert (plan.traffic.in_write_bits > 0) == kept_writes
     scalar = wcc_layer_cost(layer, WHOLE, machine, Prices(LPDDR4), options)
-    vector = vector_costs(arrays_of([(layer, WHOLE)]), machine, Prices(LPDDR4), options)
+    vector = vector_costs(arrays_of([(layer, WHOLE)], options), machine, Prices(LPDDR4), options)
     assert (vector.dram_bits[0], vector.cycles[0]) == (scalar.dram_bits, scalar.latency.total)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from wccsim.cli.outputs import check_outputs, outputs, page_option, write_all
+from wccsim.cli.policies import stored_forms
 from wccsim.counting.bops import DEFINITIONS
 from wccsim.counting.macs import COUNTINGS
-from wccsim.counting.options import INDEXES, MAPS, PADDINGS
+from wccsim.counting.options import MAPS, PADDINGS
 from wccsim.counting.run import count
 from wccsim.report.count_text import count_text, stage_text
 from wccsim.report.counts import count_report, stage_report
@@ -45,7 +46,7 @@ from wccsim.report.counts import count_report, stage_report
     show_default=True,
     help="How the inputs of WCC layers cross memory.",
 )
-@click.option("--index", type=click.Choice(INDEXES), default="bitmap", show_default=True)
+@stored_forms
 @click.option("--on-chip-bits", type=int, default=0, show_default=True, help="Memory for maps on the chip.")
 @click.option("--stages", is_flag=True, help="One row for every stage inside the WCC layers instead.")
 @click.option("--allow-unsupported", is_flag=True, help="List operators not understood, do not refuse them.")
@@ -71,6 +72,7 @@ def bops(
       wccsim bops mobilenetv2 --keep 25% --counting paper --padding published
       wccsim bops mobilenetv2 --input 512x1024 --act-bits 4 --csv layers.csv
       wccsim bops mobilenetv2 --keep 25% --stages --json -
+      wccsim bops mobilenetv2 --keep 25% --words rice --word-bits 5.42
     """
     free = check_outputs(csv_path, json_path, parquet_path, html_path, inputs=[network])
     counted = count(network, **asked)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wccsim.errors import WccsimError
-from wccsim.parameters import INDEX_FORMATS
+from wccsim.stored_bits import StoredBits, StoredForms, stored_forms
 from wccsim.tiling import HALOS, Halo
 
 Compress = Literal["none", "consumer", "producer"]
@@ -29,12 +29,19 @@ COMPUTE_RULES = {
 
 @dataclass(frozen=True, slots=True)
 class CostOptions:
-    """The policies of one pricing. `fuse` keeps maps inside 1x1 - depthwise - 1x1 on chip where they fit."""
+    """The policies of one pricing. `fuse` keeps maps inside 1x1 - depthwise - 1x1 on chip where they fit.
+
+    `index` and `words` "rice" need their measured means, `index_bits` a position and `word_bits` a kept word,
+    as anything that `wccsim.stored_bits.parse_stored` reads. Words are coded in DRAM alone.
+    """
 
     compress: Compress = "consumer"
     halo: Halo = "refetch"
     fuse: bool = False
-    index: Literal["bitmap", "list"] = "bitmap"
+    index: Literal["bitmap", "list", "rice"] = "bitmap"
+    index_bits: StoredBits | None = None
+    words: Literal["fixed", "rice"] = "fixed"
+    word_bits: StoredBits | None = None
     selection: str = "exact"
     compute: Literal["table", "gates"] = "table"
 
@@ -42,7 +49,6 @@ class CostOptions:
         for what, given, allowed in (
             ("compress", self.compress, tuple(COMPRESS_RULES)),
             ("halo", self.halo, HALOS),
-            ("index", self.index, INDEX_FORMATS[:2]),
             ("compute", self.compute, tuple(COMPUTE_RULES)),
         ):
             if given not in allowed:
@@ -51,6 +57,14 @@ class CostOptions:
             raise WccsimError(
                 f"selection {self.selection!r} is not known; allowed: exact, binned:0 to binned:8"
             )
+        forms = stored_forms(self.index, self.index_bits, self.words, self.word_bits)
+        object.__setattr__(self, "index_bits", forms.index_bits)
+        object.__setattr__(self, "word_bits", forms.word_bits)
+
+    @property
+    def stored(self) -> StoredForms:
+        """How index and kept words are stored."""
+        return StoredForms(self.index, self.index_bits, self.words, self.word_bits)
 
     def as_settings(self) -> dict[str, str | int | float | bool | None]:
         """Every policy by name, for a report's provenance."""
@@ -59,6 +73,7 @@ class CostOptions:
             "halo": HALO_RULES[self.halo],
             "fuse": self.fuse,
             "index": self.index,
+            **self.stored.as_settings(),
             "selection": self.selection,
             "compute": COMPUTE_RULES[self.compute],
         }

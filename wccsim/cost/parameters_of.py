@@ -9,9 +9,10 @@ from wccsim.parameters import WccParameters
 
 
 def parameters_of(layer: Layer, options: CostOptions) -> WccParameters:
-    """The WCC parameters of a layer under the options.
+    """The WCC parameters of a layer under the options; words of fixed widths, as they lie on chip.
 
-    Raises WccsimError, naming the layer, where hardware has no such width or no position would be kept.
+    Raises WccsimError, naming the layer, where hardware has no such width, no position would be kept or a
+    Rice-coded form has no measured mean for the layer's keep.
     """
     assert layer.keep is not None
     try:
@@ -26,6 +27,20 @@ def parameters_of(layer: Layer, options: CostOptions) -> WccParameters:
             bias=layer.bias,
         )
         p.kept(layer.in_shape.height, layer.in_shape.width)
+        index_of(p, layer, options)
+        options.stored.word_mean(p.act_bits, p.keep)
         return p
     except WccsimError as problem:
         raise WccsimError(f"layer {layer.name}: {problem}") from None
+
+
+def index_of(p: WccParameters, layer: Layer, options: CostOptions) -> int:
+    """Bits of the index of a WCC layer's input map."""
+    height, width = layer.in_shape.height, layer.in_shape.width
+    return options.stored.index_total(p.positions(height, width), p.kept(height, width), p.keep)
+
+
+def words_of(p: WccParameters, layer: Layer, options: CostOptions) -> int:
+    """Bits of the kept words of a WCC layer's input map as they lie in DRAM."""
+    words = p.kept(layer.in_shape.height, layer.in_shape.width) * layer.in_shape.channels
+    return options.stored.word_total(words, p.act_bits, p.keep)

@@ -20,6 +20,7 @@ class Points:
     map_bits: the whole input map as it lies in DRAM, 0 where it never leaves the chip; kept_form: it
     lies there as its kept words. out_bits: width of an output value; out_store_bits: the whole output
     as it is stored. The bits of an index that crosses with a map stand apart. (`wccsim.cost.source`)
+    index_bits: the layer's own index; stored_bits: all kept words of its input as they lie in DRAM.
     """
 
     in_channels: Ints
@@ -30,6 +31,8 @@ class Points:
     levels: Ints
     act_bits: Ints
     weight_bits: Ints
+    index_bits: Ints
+    stored_bits: Ints
     bias: Ints
     map_bits: Ints
     kept_form: npt.NDArray[np.bool_]
@@ -77,6 +80,7 @@ class Sizes:
     input_bits: Ints
     map_bits: Ints
     kept_bits: Ints
+    stored_bits: Ints
     index_bits: Ints
     scores_bits: Ints
     score_sweeps: Ints

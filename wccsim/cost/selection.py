@@ -24,12 +24,14 @@ class SelectionMemory:
     coefficients_stay: bool
 
 
-def selection_memory(p: WccParameters, layer: Layer, accelerator: Accelerator) -> SelectionMemory:
+def selection_memory(
+    p: WccParameters, layer: Layer, accelerator: Accelerator, index_bits: int
+) -> SelectionMemory:
     """Index first, then scores, then coefficients, into the buffers that hold them."""
     shape = layer.in_shape
-    positions, kept = p.positions(shape.height, shape.width), p.kept(shape.height, shape.width)
+    positions = p.positions(shape.height, shape.width)
     needs = {
-        "index": p.index_bits(positions, kept),
+        "index": index_bits,
         "score": positions * p.score_bits(shape.channels),
         "coefficient": shape.channels * positions * p.coefficient_bits(),
     }

@@ -103,7 +103,8 @@ def _moves(
     passes = np.where(memory.coefficients, 1, 2) * s.map_bits
     map_and_kept = t.in_read - index * (gathers - 1)
     from_map = np.where(spilled, passes, map_and_kept) * ~points.kept_form
-    to_array = map_and_kept - from_map
+    # Coded words cross DRAM, words of act_bits the buffers: all of them, so many times.
+    to_array = (map_and_kept - from_map) // s.stored_bits * s.kept_bits
     reread = s.butterflies - s.last  # every level but the last hands its approximation on
     handed = co * reread * c.inverse_bits
     returned = array["returns"] * accelerator.accumulator_bits
@@ -120,7 +121,7 @@ def _moves(
         "gather": [
             ("coefficient", ci * points.kept * word * gathers, 0),
             ("index", s.index_bits * gathers, index * gathers),
-            ("in", t.in_write, s.kept_bits * gathers),
+            ("in", t.in_write // s.stored_bits * s.kept_bits, s.kept_bits * gathers),
         ],
         "array": [
             ("in", array["in"] * points.act_bits, to_array),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wccsim.cost.options import CostOptions
-from wccsim.cost.parameters_of import parameters_of
+from wccsim.cost.parameters_of import index_of, parameters_of, words_of
 from wccsim.cost.selection import selection_memory
 from wccsim.cost.source import Form, Source
 from wccsim.cost.views import TILED, capacity, dense_nest, kept_nest
@@ -44,28 +44,27 @@ def _cheapest(
     candidates = [(plain.dense_bits, 0, "dense")]
     if maker.keep is not None:
         p = parameters_of(maker, options)
-        positions, kept = p.positions(shape.height, shape.width), p.kept(shape.height, shape.width)
-        payload, index = kept * shape.channels * p.wavelet_bits, p.index_bits(positions, kept)
+        kept = p.kept(shape.height, shape.width)
+        payload, index = kept * shape.channels * p.wavelet_bits, index_of(p, maker, options)
         if all(_rows_no_worse(r, plain, payload, index, accelerator, options) for r in readers):
             candidates.append((payload, index, "wavelet"))
     first = readers[0]
     settings = {(r.keep, r.levels, r.act_bits, r.in_shape) for r in readers}
     if first.keep is not None and settings == {(first.keep, first.levels, first.act_bits, shape)}:
         p = parameters_of(first, options)
-        once = all(_read_once(reader, p, accelerator) for reader in readers)
-        if once and selection_memory(p, first, accelerator).coefficients_fit:
-            positions, kept = p.positions(shape.height, shape.width), p.kept(shape.height, shape.width)
-            candidates.append((kept * shape.channels * p.act_bits, p.index_bits(positions, kept), "kept"))
+        index = index_of(p, first, options)
+        once = all(_read_once(reader, p, accelerator, index) for reader in readers)
+        if once and selection_memory(p, first, accelerator, index).coefficients_fit:
+            candidates.append((words_of(p, first, options), index, "kept"))
     payload, index, form = min(candidates, key=lambda candidate: candidate[0] + candidate[1])
     chosen: Form = "kept" if form == "kept" else "wavelet" if form == "wavelet" else "dense"
     return PlacedMap(maker, readers, plain.width_bits, False, chosen, payload, index)
 
 
-def _read_once(reader: Layer, p: WccParameters, accelerator: Accelerator) -> bool:
+def _read_once(reader: Layer, p: WccParameters, accelerator: Accelerator, index_bits: int) -> bool:
     """Whether the reader moves every kept word and every weight once: stored kept words cannot save more."""
     kept = p.kept(reader.in_shape.height, reader.in_shape.width)
     nest = kept_nest(reader, kept, p.wavelet_bits, accelerator)
-    index_bits = p.index_bits(p.positions(reader.in_shape.height, reader.in_shape.width), kept)
     found = best_tiling(nest, capacity(accelerator, {"index": index_bits}))
     least = nest.in_channels * (kept * nest.in_row_bits + nest.out_channels * nest.pair_bits)
     return found is not None and found[1].in_read_bits + found[1].weight_read_bits == least
@@ -200,7 +199,8 @@ def _band_fits(
         span += 2 * (1 << first.levels)
     if project is not None and project.keep is not None:
         p = parameters_of(project, options)
-        if not selection_memory(p, project, accelerator).coefficients_fit:
+        index = index_of(p, project, options)
+        if not selection_memory(p, project, accelerator, index).coefficients_fit:
             return False
     shape, out = middle.in_shape, middle.out_shape
     band = span * shape.width * shape.channels * middle.act_bits

@@ -65,9 +65,6 @@ def _sizes(points: Points, c: Constants, options: CostOptions) -> Sizes:
     n, levels = points.positions, points.levels
     by_level = (np.where(level <= levels, n >> (2 * level), 0) for level in range(1, MAX_LEVELS + 1))
     butterflies = sum(by_level, np.zeros_like(n))
-    distinct = np.unique(n)
-    bits_of = np.array([(v - 1).bit_length() for v in distinct.tolist()], dtype=np.int64)
-    index = n if options.index == "bitmap" else points.kept * bits_of[np.searchsorted(distinct, n)]
     sweeps = _ceil(c.score_bits, 8) + 1 if options.selection == "exact" else np.full_like(n, 2)
     return Sizes(
         butterflies,
@@ -75,7 +72,8 @@ def _sizes(points: Points, c: Constants, options: CostOptions) -> Sizes:
         points.in_channels * points.pixels * points.act_bits,
         points.map_bits,
         points.kept * points.in_channels * points.act_bits,
-        index,
+        points.stored_bits,
+        points.index_bits,
         n * c.score_bits,
         sweeps,
         points.out_channels * points.kept * c.wavelet_bits,
@@ -112,11 +110,11 @@ def _memory(
     index = fits["index"] & index_inside
     spilled_index = np.where(index, 0, s.index_bits)
     first = np.where(fits["coefficient"], 1, 2) * s.map_bits
-    again = np.where(copy, s.kept_bits, s.map_bits + spilled_index)
+    again = np.where(copy, s.stored_bits, s.map_bits + spilled_index)
     again = np.where(stay, spilled_index, again)
-    spill = np.where(copy & ~stay & ~points.kept_form, s.kept_bits, 0)
-    first = np.where(points.kept_form, s.kept_bits, first)
-    again = np.where(points.kept_form, s.kept_bits, again)
+    spill = np.where(copy & ~stay & ~points.kept_form, s.stored_bits, 0)
+    first = np.where(points.kept_form, s.stored_bits, first)
+    again = np.where(points.kept_form, s.stored_bits, again)
     rooms = capacity(accelerator)
     halved = 1 if accelerator.overlap == "none" else 2
     limits = []

@@ -56,8 +56,9 @@ def wcc_layer_cost(
 
 def _actions(plan: Plan) -> dict[Stage, ActionCounts]:
     """Actions of every stage (docs/actions.md), times how often it runs."""
-    shape = plan.layer.in_shape
-    once = wcc_actions(plan.p, shape.channels, plan.layer.out_shape.channels, shape.height, shape.width)
+    shape, outputs = plan.layer.in_shape, plan.layer.out_shape.channels
+    sizes = shape.channels, outputs, shape.height, shape.width
+    once = wcc_actions(plan.p, *sizes, index_bits=plan.index_bits)
     return {stage: counts * plan.runs.get(stage, 1) for stage, counts in once.items()}
 
 
@@ -76,7 +77,7 @@ def _moves(plan: Plan, dram: DramBits) -> dict[Stage, tuple[Moves, ...]]:
     sums = count.macs // layer.in_shape.channels
     acc = plan.nest.partial_row_bits
     from_map = 0 if source.in_form == "kept" else dram.in_read
-    to_array = dram.in_read - from_map + dram.kept_read
+    to_array = plan.unpacked(dram.in_read - from_map + dram.kept_read)
     index_out = dram.index_write - source.out_index_bits
     return {
         Stage.PAD: (Moves("in", actions[Stage.PAD].input_read_bits, from_map),),
@@ -87,7 +88,7 @@ def _moves(plan: Plan, dram: DramBits) -> dict[Stage, tuple[Moves, ...]]:
         Stage.REQUANTISE: (
             Moves("coefficient", gather.coefficient_read_bits),
             Moves("index", gather.index_read_bits, plan.spilled_index_bits * plan.gather_runs),
-            Moves("in", dram.kept_write, gather.kept_write_bits),
+            Moves("in", plan.unpacked(dram.kept_write), gather.kept_write_bits),
         ),
         Stage.MAC: (
             Moves("in", count.sram_in_reads * p.act_bits, to_array),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from wccsim.actions import Stage
 from wccsim.cost.options import CostOptions
-from wccsim.cost.parameters_of import parameters_of
+from wccsim.cost.parameters_of import index_of, parameters_of, words_of
 from wccsim.cost.record import DramBits
 from wccsim.cost.selection import SelectionMemory, selection_memory
 from wccsim.cost.source import Source
@@ -22,7 +22,10 @@ from wccsim.tiling import DramTraffic, InSweep, Nest, Tiling, best_tiling
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A WCC layer with everything decided: sizes, what stays on chip, the tiling, how often stages run."""
+    """A WCC layer with everything decided: sizes, what stays on chip, the tiling, how often stages run.
+
+    kept_bits, stored_bits: all kept words of the input, at act_bits on chip and as they lie in DRAM.
+    """
 
     layer: Layer
     p: WccParameters
@@ -31,6 +34,8 @@ class Plan:
     positions: int
     kept: int
     index_bits: int
+    kept_bits: int
+    stored_bits: int
     memory: SelectionMemory
     nest: Nest
     tiling: Tiling
@@ -43,6 +48,10 @@ class Plan:
     def spilled_index_bits(self) -> int:
         """The index where it is not on chip: written once, read by every gather and by the zero-fill."""
         return 0 if self.memory.index_fits else self.index_bits
+
+    def unpacked(self, stored: int) -> int:
+        """Bits on chip of kept words that crossed DRAM as `stored` bits: all of them, so many times."""
+        return stored // self.stored_bits * self.kept_bits
 
     @property
     def score_sweeps(self) -> int:
@@ -69,7 +78,8 @@ def best_plan(layer: Layer, source: Source, accelerator: Accelerator, options: C
     """
     if accelerator.wcc is None:
         raise WccsimError(f"layer {layer.name}: accelerator {accelerator.name} has no WCC unit (key wcc)")
-    full = selection_memory(parameters_of(layer, options), layer, accelerator)
+    p = parameters_of(layer, options)
+    full = selection_memory(p, layer, accelerator, index_of(p, layer, options))
     memories = [full, replace(full, index_fits=False)] if full.index_fits else [full]
     copies = (True,) if source.in_on_chip else (False,) if options.compress == "none" else (True, False)
     found = [
@@ -102,18 +112,18 @@ def _planned(
     assert accelerator.wcc is not None
     passes = 1 if memory.coefficients_fit else 2
     nest = kept_nest(layer, kept, p.wavelet_bits, accelerator)
-    kept_bits = kept * shape.channels * p.act_bits
+    stored_bits = words_of(p, layer, options)
     map_bits = 0 if source.in_on_chip else source.in_read_bits
-    index_bits = p.index_bits(positions, kept)
+    index_bits = index_of(p, layer, options)
     spilled_index = 0 if memory.index_fits else index_bits
     if source.in_form == "kept":
-        sweep = InSweep(kept_bits, kept_bits)
+        sweep = InSweep(stored_bits, stored_bits)
     elif memory.coefficients_stay:
         sweep = InSweep(map_bits, spilled_index)
     elif not copy:
         sweep = InSweep(passes * map_bits, map_bits + spilled_index)
     else:
-        sweep = InSweep(passes * map_bits, kept_bits, kept_bits)
+        sweep = InSweep(passes * map_bits, stored_bits, stored_bits)
         # The first pass feeds the array directly; the spilled copy serves the later ones.
     nest = replace(nest, in_sweep_bits=sweep)
     reserved = {"index": index_bits} if memory.index_fits else {}
@@ -132,6 +142,8 @@ def _planned(
         positions,
         kept,
         index_bits,
+        kept * shape.channels * p.act_bits,
+        stored_bits,
         memory,
         nest,
         tiling,

@@ -2,7 +2,8 @@
 
 `padded` charges the map as the hardware runs it: the next multiple of 2^levels on both sides, and
 k = floor(keep * positions). `published` charges what the paper's tables do: the map as it is, and
-keep * positions exactly, which need not be whole; only an index rounds it, up.
+keep * positions exactly, which need not be whole; only an index rounds it, up. Rice-coded words and a
+Rice-coded index are charged at their measured means; the hardware's totals are rounded up to a bit.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from fractions import Fraction
 from wccsim.counting.exact import Exact, whole
 from wccsim.counting.options import CountingOptions
 from wccsim.errors import WccsimError
-from wccsim.formats import bit_length_of_count
 from wccsim.network.model import Layer
 from wccsim.parameters import padded
 
@@ -35,7 +35,10 @@ class CompressedMap:
 
 
 def compressed_map(layer: Layer, keep: Fraction, options: CountingOptions) -> CompressedMap:
-    """The input map of a WCC layer, compressed. WccsimError where no position would be kept."""
+    """The input map of a WCC layer, compressed.
+
+    WccsimError where no position would be kept, or a Rice-coded form has no measured mean for its keep.
+    """
     height, width = layer.in_shape.height, layer.in_shape.width
     if options.padding == "published":
         positions, kept = height * width, whole(keep * height * width)
@@ -47,6 +50,11 @@ def compressed_map(layer: Layer, keep: Fraction, options: CountingOptions) -> Co
                 f"layer {layer.name}: keep {float(keep):.3g} of its {positions} positions keeps none; "
                 "keep more, or forbid WCC there: `wcc: false` in its description"
             )
-    payload = whole(kept * layer.in_shape.channels * layer.act_bits)
-    index = positions if options.index == "bitmap" else math.ceil(kept) * bit_length_of_count(positions)
+    try:
+        payload = whole(kept * layer.in_shape.channels * options.stored.word_mean(layer.act_bits, keep))
+        index = options.stored.index_total(positions, math.ceil(kept), keep)
+    except WccsimError as problem:
+        raise WccsimError(f"layer {layer.name}: {problem}") from None
+    if options.padding == "padded":
+        payload = math.ceil(payload)
     return CompressedMap(positions, kept, payload, index)

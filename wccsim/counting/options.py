@@ -11,6 +11,7 @@ from wccsim.counting.macs import COUNTING_RULES, COUNTINGS, Counting
 from wccsim.errors import WccsimError
 from wccsim.network.model import Network
 from wccsim.parameters import MAX_LEVELS
+from wccsim.stored_bits import StoredBits, StoredForms, stored_forms
 
 Padding = Literal["padded", "published"]
 PADDINGS = ("padded", "published")
@@ -24,8 +25,8 @@ MAPS_RULES = {
     "compressed": "compressed: the input of a WCC layer crosses memory as kept coefficients and their index",
     "dense": "dense: every map crosses memory whole; the index stays on chip",
 }
-Index = Literal["bitmap", "list"]
-INDEXES = ("bitmap", "list")
+Index = Literal["bitmap", "list", "rice"]
+Words = Literal["fixed", "rice"]
 MAX_BITS = 64
 
 
@@ -34,7 +35,8 @@ class CountingOptions:
     """The rules of one count.
 
     on_chip_bits: feature-map memory on the chip; a map stays there, free of traffic, where every
-    map alive during its life fits together (see `wccsim.counting.traffic`).
+    map alive during its life fits together (see `wccsim.counting.traffic`). `index` and `words` "rice" need
+    their measured means, `index_bits` a position and `word_bits` a kept word (`wccsim.stored_bits`).
     """
 
     counting: Counting = "true"
@@ -42,6 +44,9 @@ class CountingOptions:
     padding: Padding = "padded"
     maps: Maps = "compressed"
     index: Index = "bitmap"
+    index_bits: StoredBits | None = None
+    words: Words = "fixed"
+    word_bits: StoredBits | None = None
     on_chip_bits: int = 0
 
     def __post_init__(self) -> None:
@@ -49,12 +54,21 @@ class CountingOptions:
         _one_of("definition", self.definition, DEFINITIONS)
         _one_of("padding", self.padding, PADDINGS)
         _one_of("maps", self.maps, MAPS)
-        _one_of("index", self.index, INDEXES)
         _integer("on_chip_bits", self.on_chip_bits, 0, None)
+        forms = stored_forms(self.index, self.index_bits, self.words, self.word_bits)
+        object.__setattr__(self, "index_bits", forms.index_bits)
+        object.__setattr__(self, "word_bits", forms.word_bits)
+
+    @property
+    def stored(self) -> StoredForms:
+        """How index and kept words are stored."""
+        return StoredForms(self.index, self.index_bits, self.words, self.word_bits)
 
     def as_settings(self) -> dict[str, str | int | float | bool | None]:
         """Every rule by its name."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        rules = {name: getattr(self, name) for name in self.__slots__}
+        measured = ("index_bits", "words", "word_bits")
+        return {name: rules[name] for name in rules if name not in measured} | self.stored.as_settings()
 
     def definitions(self) -> dict[str, str]:
         """What the named rules mean, in a sentence each."""

@@ -44,6 +44,7 @@ def parameters_of(layer: Layer, options: CountingOptions) -> WccParameters:
         act_bits=layer.act_bits,
         weight_bits=layer.weight_bits,
         index=options.index,
+        words=options.words,
         bias=layer.bias,
     )
 
@@ -54,12 +55,16 @@ def stage_counts(
     """All stages of a WCC layer, in order (docs/actions.md); WccsimError where hardware has no such width."""
     bops = stage_bops(layer, options, gates)
     shape = layer.in_shape
+    p = parameters_of(layer, options)
+    kept, forms = p.kept(shape.height, shape.width), options.stored
     actions = wcc_actions(
-        parameters_of(layer, options),
+        p,
         shape.channels,
         layer.out_shape.channels,
         shape.height,
         shape.width,
+        index_bits=forms.index_total(p.positions(shape.height, shape.width), kept, p.keep),
+        word_bits=forms.word_total(kept * shape.channels, p.act_bits, p.keep),
     )
     return tuple(
         StageCount(layer, stage, bops.get(stage.value, 0), counts) for stage, counts in actions.items()

@@ -21,7 +21,7 @@ from fractions import Fraction
 from wccsim.errors import WccsimError
 from wccsim.explore.choices import OBJECTIVES, Choice, Choices, choices_of, priced_together
 from wccsim.explore.grid import Grid
-from wccsim.explore.price import Job
+from wccsim.explore.price import Job, check_measured
 from wccsim.network.model import Layer
 
 UNITS = {"": 1.0, "pj": 1.0, "nj": 1e3, "uj": 1e6, "mj": 1e9, "j": 1e12}
@@ -82,6 +82,7 @@ def allocate(job: Job, grid: Grid, objective: str, budget: float) -> Allocation:
     Every outcome's cost is that of `wccsim cost` for the network with these settings on its layers.
     Raises WccsimError where even the cheapest settings exceed the budget.
     """
+    check_measured(job.options, grid)
     choices = choices_of(job, grid, objective)
     if not choices.layers:
         raise WccsimError(f"no layer of {job.network.name} can use WCC: there is nothing to allocate")

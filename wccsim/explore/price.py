@@ -23,7 +23,7 @@ from wccsim.cost.views import fitted
 from wccsim.counting.options import configured
 from wccsim.errors import WccsimError
 from wccsim.explore.distortion import Distortion
-from wccsim.explore.grid import Setting
+from wccsim.explore.grid import Grid, Setting
 from wccsim.hardware.energy import EnergyTable
 from wccsim.hardware.model import Accelerator
 from wccsim.network.model import Layer, Network
@@ -78,6 +78,26 @@ class Around:
         sources: dict[Source, int] = {}
         numbers = [sources.setdefault(around[layer.name], len(sources)) for around in self.distinct]
         return list(sources), np.array(numbers, dtype=np.int64)[self.which[rows]]
+
+
+def check_measured(options: CostOptions, grid: Grid) -> None:
+    """WccsimError where a grid goes beyond what the means of Rice-coded forms were measured at."""
+    keeps = [keep for keep in grid.keep if keep is not None]
+    for what, means, one in (
+        ("index_bits", options.index_bits, {"levels": grid.levels}),
+        ("word_bits", options.word_bits, {"levels": grid.levels, "act_bits": grid.act_bits}),
+    ):
+        if means is None:
+            continue
+        for name, values in one.items():
+            if len(values) > 1:
+                raise WccsimError(
+                    f"{what} was measured at one setting; {name} is {', '.join(map(str, values))}: give one"
+                )
+        if len(keeps) > 1 and means.means[0][0] is None:
+            raise WccsimError(
+                f"{what} is one mean for {len(keeps)} keeps; give one for each, as 1/4:5.42,1/2:4.6"
+            )
 
 
 def price_part(job: Job) -> Part:
@@ -180,7 +200,7 @@ def _fill_wcc(
     if not len(rows):
         return
     settings = [job.settings[row] for row in rows]
-    points = layer_points(layer, settings, *around.of(layer, rows))
+    points = layer_points(layer, settings, *around.of(layer, rows), job.options)
     costs = vector_costs(points, job.accelerator, prices, job.options)
     for name in Costs.__dataclass_fields__:
         values[name][rows, index] = getattr(costs, name)
@@ -191,10 +211,16 @@ def _fill_wcc(
     values["distortion"][rows, index] = noise * layer.in_shape.values
 
 
-def layer_points(layer: Layer, settings: Sequence[Setting], sources: Sequence[Source], which: Ints) -> Points:
+def layer_points(
+    layer: Layer,
+    settings: Sequence[Setting],
+    sources: Sequence[Source],
+    which: Ints,
+    options: CostOptions,
+) -> Points:
     """Points of one layer: setting i lies among `sources[which[i]]`.
 
-    Raises WccsimError where a setting would keep no position.
+    Raises WccsimError where a setting would keep no position, or has no measured mean of a Rice-coded form.
     """
     shape, out = layer.in_shape, layer.out_shape
     sizes = {
@@ -202,6 +228,7 @@ def layer_points(layer: Layer, settings: Sequence[Setting], sources: Sequence[So
         for levels in {setting.levels for setting in settings}
     }
     kept = _kept(layer, settings, sizes)
+    index, stored = _stored(layer, settings, sizes, kept, options)
 
     def same(value: int) -> Ints:
         return np.full(len(settings), value, dtype=np.int64)
@@ -219,6 +246,8 @@ def layer_points(layer: Layer, settings: Sequence[Setting], sources: Sequence[So
             levels=each([setting.levels for setting in settings]),
             act_bits=each([setting.act_bits for setting in settings]),
             weight_bits=each([setting.weight_bits for setting in settings]),
+            index_bits=each(index),
+            stored_bits=each(stored),
             bias=same(int(layer.bias)),
             map_bits=each([0 if s.in_on_chip else s.in_read_bits for s in sources])[which],
             kept_form=np.array([s.in_form == "kept" for s in sources])[which],
@@ -247,3 +276,16 @@ def _kept(layer: Layer, settings: Sequence[Setting], sizes: dict[int, int]) -> l
             "keep more, or forbid WCC there: `wcc: false` in its description"
         )
     return kept
+
+
+def _stored(
+    layer: Layer, settings: Sequence[Setting], sizes: dict[int, int], kept: list[int], options: CostOptions
+) -> tuple[list[int], list[int]]:
+    """Bits of the index and of the stored kept words of every setting."""
+    forms, channels = options.stored, layer.in_shape.channels
+    index, words = [], []
+    for setting, count in zip(settings, kept, strict=True):
+        assert setting.keep is not None
+        index.append(forms.index_total(sizes[setting.levels], count, setting.keep))
+        words.append(forms.word_total(count * channels, setting.act_bits, setting.keep))
+    return index, words

@@ -17,7 +17,7 @@ from wccsim import __version__
 from wccsim.cost.pricing import prices_of
 from wccsim.errors import WccsimError
 from wccsim.explore.grid import MAX_POINTS, Grid, Setting
-from wccsim.explore.price import COLUMNS, Column, Job, Part, price_part
+from wccsim.explore.price import COLUMNS, Column, Job, Part, check_measured, price_part
 from wccsim.files import replacing
 
 SETTINGS_A_PART = 4096
@@ -78,6 +78,7 @@ def sweep(template: Job, grid: Grid, executor: Executor | None = None, parts: Pa
     """
     from wccsim.progress import progress
 
+    check_measured(template.options, grid)
     jobs = jobs_of(template, grid)
     done: dict[int, Part] = {}
     if parts is not None:
