@@ -119,7 +119,8 @@ def sweep(
         raise click.UsageError("--dask and --jobs are two places to run; choose one")
     from wccsim.explore.cluster import dask_executor, local_executor
     from wccsim.explore.sweep import sweep as run
-    from wccsim.report.explored import provenance, sweep_report, sweep_text, write_pareto_plot
+    from wccsim.report.explored import provenance, sweep_report, sweep_text
+    from wccsim.report.pareto_plot import write_pareto_plot
 
     job, grid = _asked(network, asked)
     with dask_executor(dask) if dask else local_executor(jobs) as executor:

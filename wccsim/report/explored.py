@@ -1,18 +1,16 @@
-"""Sweeps and allocations as reports, and the Pareto front as a picture."""
+"""Sweeps and allocations as reports: rows, notes, and the text for a terminal."""
 
 from __future__ import annotations
 
 import math
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 from wccsim.cost.pricing import prices_of
 from wccsim.explore.allocate import Allocation, Outcome
 from wccsim.explore.choices import OBJECTIVES
 from wccsim.explore.price import Job
 from wccsim.explore.sweep import Sweep, keep_text
-from wccsim.files import check_plot, replacing
 from wccsim.report.tables import Provenance, Report
 from wccsim.report.terminal import WIDTH, Cell, terminal_table
 
@@ -82,7 +80,7 @@ def decibels(noise_to_signal: float) -> float:
 def front_rows(report: Report, objective: str) -> list[Sequence[Cell]]:
     """The rows on the front of (distortion, objective), from the least distorted on."""
     flag = report.columns.index(f"pareto_{objective}")
-    return sorted((row for row in report.rows if row[flag]), key=lambda row: _number(row[4]))
+    return sorted((row for row in report.rows if row[flag]), key=lambda row: number(row[4]))
 
 
 def sweep_text(report: Report, objective: str) -> str:
@@ -101,8 +99,8 @@ def sweep_text(report: Report, objective: str) -> str:
     ]
     rows: list[tuple[Cell, ...]] = [
         (
-            *row[:4], decibels(_number(row[4])), _number(row[6]) / 1e9, _number(row[7]) / 1e6,
-            _number(row[8]) / 1e6, _number(row[9]) / 1e9,
+            *row[:4], decibels(number(row[4])), number(row[6]) / 1e9, number(row[7]) / 1e6,
+            number(row[8]) / 1e6, number(row[9]) / 1e9,
         )
         for row in front
     ]  # fmt: skip
@@ -125,7 +123,8 @@ def _wrapped(text: object) -> str:
     return textwrap.fill(f"distortion: {text}", WIDTH) + "\n"
 
 
-def _number(cell: object) -> float:
+def number(cell: object) -> float:
+    """A cell that holds a number."""
     assert isinstance(cell, (int, float))
     return float(cell)
 
@@ -191,7 +190,7 @@ def allocation_text(found: Allocation, report: Report) -> str:
     """The layers' settings, the outcomes side by side, and the gain in one sentence."""
     values = sum(layer.in_shape.values for layer in found.layers)
     heads = ["layer", "keep", "act\nbits", "weight\nbits", "levels", found.objective, "SNR\ndB"]
-    rows = [(*row[:6], decibels(_number(row[6]))) for row in report.rows]
+    rows = [(*row[:6], decibels(number(row[6]))) for row in report.rows]
     outcomes = [o for o in (found.best, found.uniform, found.rule) if o is not None]
     lines: list[tuple[Cell, ...]] = [
         (o.name, o.cost, 100 * o.cost / found.budget, decibels(o.distortion / values)) for o in outcomes
@@ -202,43 +201,3 @@ def allocation_text(found: Allocation, report: Report) -> str:
     sentences = textwrap.fill(report.notes[0], WIDTH)
     distortion = _wrapped(report.provenance.settings["distortion"])
     return f"{terminal_table(heads, rows)}\n{summary}\n{sentences}\n\n{distortion}"
-
-
-def write_pareto_plot(path: Path | str, report: Report, objective: str) -> None:
-    """All settings as dots and the front as a line: cost against signal over noise."""
-    check_plot(path)
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
-
-    matplotlib.rcParams["svg.hashsalt"] = "wccsim"
-    name, scale, unit = {
-        "bops": ("bops", 1e9, "GBOP"),
-        "cycles": ("cycles", 1e6, "Mcycle"),
-        "energy": ("energy_pj", 1e9, "mJ"),
-        "traffic": ("dram_bits", 1e6, "DRAM Mbit"),
-    }[objective]
-    at, flag = report.columns.index(name), report.columns.index(f"pareto_{objective}")
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-
-    def drawn(rows: list[tuple[Cell, ...]]) -> tuple[list[float], list[float]]:
-        return [_number(r[at]) / scale for r in rows], [decibels(_number(r[4])) for r in rows]
-
-    rows = [tuple(row) for row in report.rows]
-    axes.scatter(*drawn([r for r in rows if r[0] != "dense"]), s=16, color="#ee6677", label="WCC")
-    axes.scatter(
-        *drawn([r for r in rows if r[0] == "dense"]), s=24, marker="s", color="#4477aa", label="dense"
-    )
-    front = sorted((r for r in rows if r[flag]), key=lambda r: _number(r[at]))
-    axes.plot(*drawn(front), color="black", linewidth=1, label="Pareto front")
-    axes.set_xlabel(f"{objective} ({unit})")
-    axes.set_ylabel("signal over noise of the maps (dB)")
-    inputs = list(report.provenance.inputs)
-    axes.set_title(f"{inputs[0]} on {inputs[1]}")
-    axes.grid(True, linewidth=0.4)
-    axes.legend()
-    with replacing(path) as temporary:
-        metadata = {"Date": None} if Path(path).suffix == ".svg" else None
-        figure.savefig(temporary, format=Path(path).suffix[1:], dpi=150, metadata=metadata)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wccsim.files import check_plot, replacing
 from wccsim.report.costs import ROOF
+from wccsim.report.one_plot import one_plot
 from wccsim.report.page import drawn, write_page
 from wccsim.report.tables import Report
+from wccsim.report.terminal import Cell
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MARKS = {"dense": ("o", "#4477aa"), "quantised": ("s", "#ccbb44"), "wcc": ("^", "#ee6677")}
-
-
 CAPTION = "Throughput that each layer achieves, over its operational intensity, under the machine's roof."
 
 
@@ -24,20 +28,29 @@ def write_roofline_page(path: Path | str, report: Report) -> None:
 
 def write_roofline_plot(path: Path | str, report: Report) -> None:
     """Draw the report of `roofline_report` into `path` (PNG, SVG or PDF, by its ending)."""
-    check_plot(path)
-    import matplotlib
+    with one_plot(path, report) as axes:
+        _draw_roof(axes, report)
+        for variant, (mark, colour) in MARKS.items():
+            intensity, achieved = _marks_of(report, variant)
+            if intensity:
+                label = f"{variant}: achieved by each layer"
+                axes.scatter(
+                    intensity, achieved, marker=mark, s=28, facecolors="none", edgecolors=colour, label=label
+                )
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("operational intensity (MAC per DRAM bit)")
+        axes.set_ylabel("throughput (GMAC/s)")
+        axes.grid(True, which="major", linewidth=0.4)
+        axes.legend(loc="lower right")
 
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
 
-    matplotlib.rcParams["svg.hashsalt"] = "wccsim"
+def _draw_roof(axes: Axes, report: Report) -> None:
+    """Memory up to the ridge, the peak from there on; half and twice the intensities that occur."""
     peak, memory, ridge = (float(str(report.totals[name])) for name in ROOF)
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    column = {name: index for index, name in enumerate(report.columns)}
-    intensities = [float(row[column["intensity_macs_per_bit"]]) for row in report.rows]  # type: ignore[arg-type]
-    low = min([*intensities, ridge]) / 2
-    high = max([*intensities, ridge]) * 2
+    at = report.columns.index("intensity_macs_per_bit")
+    intensities = [ridge, *(_number(row[at]) for row in report.rows)]
+    low, high = min(intensities) / 2, max(intensities) * 2
     axes.plot(
         [low, ridge, high],
         [low * memory / 1e9, peak / 1e9, peak / 1e9],
@@ -45,27 +58,16 @@ def write_roofline_plot(path: Path | str, report: Report) -> None:
         linewidth=1.5,
         label=f"roof: {peak / 1e9:g} GMAC/s, {memory / 1e9:g} Gbit/s",
     )
-    for variant, (mark, colour) in MARKS.items():
-        rows = [row for row in report.rows if row[column["variant"]] == variant]
-        if not rows:
-            continue
-        axes.scatter(
-            [float(row[column["intensity_macs_per_bit"]]) for row in rows],  # type: ignore[arg-type]
-            [float(row[column["achieved_macs_per_s"]]) / 1e9 for row in rows],  # type: ignore[arg-type]
-            marker=mark,
-            s=28,
-            facecolors="none",
-            edgecolors=colour,
-            label=f"{variant}: achieved by each layer",
-        )
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel("operational intensity (MAC per DRAM bit)")
-    axes.set_ylabel("throughput (GMAC/s)")
-    inputs = list(report.provenance.inputs)
-    axes.set_title(f"{inputs[0]} on {inputs[1]}")
-    axes.grid(True, which="major", linewidth=0.4)
-    axes.legend(loc="lower right")
-    with replacing(path) as temporary:
-        metadata = {"Date": None} if Path(path).suffix == ".svg" else None
-        figure.savefig(temporary, format=Path(path).suffix[1:], dpi=150, metadata=metadata)
+
+
+def _marks_of(report: Report, variant: str) -> tuple[list[float], list[float]]:
+    """Intensity and achieved GMAC/s of each layer under `variant`."""
+    names = ("variant", "intensity_macs_per_bit", "achieved_macs_per_s")
+    which, intensity, achieved = (report.columns.index(name) for name in names)
+    rows = [row for row in report.rows if row[which] == variant]
+    return [_number(row[intensity]) for row in rows], [_number(row[achieved]) / 1e9 for row in rows]
+
+
+def _number(cell: Cell) -> float:
+    assert isinstance(cell, (int, float, Fraction))
+    return float(cell)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wccsim.report.explored import front_rows, write_pareto_plot
+from wccsim.report.explored import front_rows
 from wccsim.report.html import section
 from wccsim.report.page import drawn, rows_table, write_page
+from wccsim.report.pareto_plot import write_pareto_plot
 from wccsim.report.tables import Report
 
 CAPTION = (
