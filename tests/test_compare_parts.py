@@ -124,6 +124,26 @@ def test_the_shape_that_steers_the_search_need_not_be_right(
     assert len(calls) <= 4 * len(curve).bit_length() + 8
 
 
+def test_a_curve_that_falls_steeply_at_first_is_halved_now_and_then() -> None:
+    """1e15 * 0.97^k: a straight line alone would creep along from the coarse end, knob by knob."""
+    calls: list[int] = []
+
+    def bits(knob: int) -> int:
+        calls.append(knob)
+        return int(1e15 * 0.97**knob)
+
+    found = solve(bits, 0, 999, 1000, stop=0.0)
+    assert len(calls) <= 3 * math.log2(1000) + 3
+    assert abs(found.bits - 1000) == min(abs(bits(knob) - 1000) for knob in range(1000))
+
+
+def test_of_two_as_near_the_one_with_fewer_bits_is_taken_and_an_exact_hit_is_both_sides() -> None:
+    curve = [40, 30, 20, 10]
+    assert solve(lambda knob: curve[knob], 0, 3, 25, stop=0.0).bits == 20
+    exact = solve(lambda knob: curve[knob], 0, 3, 30, stop=0.0)
+    assert (exact.knob, exact.over, exact.under) == (1, 1, 1)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=40))
 def test_the_entropy_is_within_a_tenth_of_a_bit_a_symbol(counts: list[int]) -> None:
