@@ -238,10 +238,11 @@ def test_conclusions_follow_the_numbers_and_turn_with_them() -> None:
             conclusions(rows + [row(n, behind, t, 10.0, size=s) for n, s in names for t in (2.0, 4.0)])
         )
 
-    assert "wcc loses less than uniform quantisation on 2 of 2 at 2 bits, 2 of 2 at 4 bits" in said(
-        "wcc", "uniform"
-    )
-    assert "on 0 of 2 at 2 bits, 0 of 2 at 4 bits" in said("uniform", "wcc")
+    won = "wcc loses less than uniform quantisation on 2 of 2 maps at 2 bits, 2 of 2 maps at 4 bits; "
+    assert won + "it loses more on 0 at 2 bits, 0 at 4 bits." in said("wcc", "uniform")
+    lost = "on 0 of 2 maps at 2 bits, 0 of 2 maps at 4 bits; it loses more on 2 at 2 bits, 2 at 4 bits."
+    assert lost in said("uniform", "wcc")
+    assert "At the rates measured here (2, 4 bits)" in said("wcc", "uniform")
     assert "so on 2 of 2 maps, and on 0 it is never ahead" in said("wcc", "uniform")
     assert "so on 0 of 2 maps, and on 2 it is never ahead" in said("uniform", "wcc")
     assert "below 32 x 32: 1/1 at 2" in said("wcc", "uniform") and "below 32 x 32: 0/1 at 2" in said(

@@ -57,12 +57,12 @@ def test_the_inputs_of_the_pointwise_convolutions(model: Path) -> None:
     result = run(model, folder / "photo.png", "-o", folder / "maps")
     assert result.exit_code == 0 and "2 maps of 2 layers" in result.output
     assert sorted(path.name for path in (folder / "maps").iterdir()) == [
-        "photo_expand_c4_16x32.npz",
-        "photo_project_c6_16x32.npz",
+        "photo_op001_expand_c4_16x32.npz",
+        "photo_op003_project_c6_16x32.npz",
     ]
-    found = load_map(folder / "maps" / "photo_expand_c4_16x32.npz")
+    found = load_map(folder / "maps" / "photo_op001_expand_c4_16x32.npz")
     assert found.x.dtype == np.uint8 and found.act == "relu6" and found.weights is not None
-    assert load_map(folder / "maps" / "photo_project_c6_16x32.npz").x.dtype == np.int8
+    assert load_map(folder / "maps" / "photo_op003_project_c6_16x32.npz").x.dtype == np.int8
     # The stranger: the runtime's own tensor, on the image cut by hand.
     pixels = np.asarray(images.open(folder / "photo.png"), np.float32)[9:41, 3:67]
     loaded = onnx.load(model)
@@ -83,14 +83,14 @@ def test_a_glob_takes_any_convolution_and_only_pointwise_ones_bring_weights(mode
     folder = model.parent
     assert run(model, folder / "photo.png", "-o", folder / "maps", "--layers", "depth*").exit_code == 0
     (path,) = (folder / "maps").iterdir()
-    assert path.name.startswith("photo_depthwise") and load_map(path).weights is None
+    assert path.name.startswith("photo_op002_depthwise") and load_map(path).weights is None
 
 
 def test_resize_covers_and_cuts_the_centre(model: Path) -> None:
     folder = model.parent
     result = run(model, folder / "photo.png", "-o", folder / "m", "--resize", "24x96", "--mean", "0,0,0")
     assert result.exit_code == 0
-    assert (folder / "m" / "photo_expand_c4_12x48.npz").exists()
+    assert (folder / "m" / "photo_op001_expand_c4_12x48.npz").exists()
 
 
 def test_what_is_wrong_is_said_in_one_line(model: Path) -> None:

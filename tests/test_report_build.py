@@ -9,11 +9,13 @@ from test_compare_parts import natural_map
 
 from wccsim.cli import main
 from wccsim.compare import run
+from wccsim.compare.run import compare_maps
 from wccsim.default_maps import default_map_paths
 from wccsim.errors import WccsimError
 from wccsim.report import build as building
 from wccsim.report.build import Part, build, draw, real_maps
 from wccsim.report.check import compared
+from wccsim.report.panels import panel_rows, panels_of
 
 pytest.importorskip("matplotlib", reason="the report draws figures (extra plot)")
 COMMITTED = Path(__file__).parent.parent / "reports" / "compare"
@@ -55,6 +57,31 @@ def test_figures_and_page_follow_the_csv(part: Part, tmp_path: Path) -> None:
     changed = {name for name in before if before[name] != after[name]}
     assert {"comparison.csv", "crossover.csv", "rate_distortion.svg", "index.html"} <= changed
     assert "inputs.csv" not in changed and "picture.png" not in changed
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".npy"])
+@pytest.mark.parametrize("rates", ["2,4", "3,4"])
+def test_every_comparison_has_a_picture_and_says_where_wcc_wins(
+    suffix: str, rates: str, tmp_path: Path
+) -> None:
+    x = natural_map((4, 40, 48))
+    path = tmp_path / f"photo_op014_c4{suffix}"
+    np.savez(path, x=x, x_scale=np.float32(1)) if suffix == ".npz" else np.save(path, x)
+    page = tmp_path / "out.html"
+    command = ["compare", str(path), "--bits", rates, "--codecs", "uniform,wcc,wcc-combined", "--jobs", "1"]
+    done = CliRunner().invoke(main, [*command, "--html", str(page)])
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    least = rates[0]
+    assert f"At equal bits wcc loses less than uniform quantisation on 1 of 1 maps at {least} bits" in said
+    assert "wcc-combined against uniform: ahead 1" in said
+    assert max(map(len, done.output.splitlines())) <= 100
+    text = page.read_text()
+    assert "A channel, side by side" in text and "<th>depth</th>" in text and "<td>14</td>" in text
+    rows = compare_maps([path], [float(r) for r in rates.split(",")], ["uniform", "wcc"])
+    titles = [title for title, pixels in panels_of(panel_rows(rows, [path])) if pixels.shape == (40, 48)]
+    assert [title.split(" (")[0] for title in titles[1:]] == [f"uniform, {least} bits", "WCC, same bits"]
+    assert panel_rows([row for row in rows if row.codec == "wcc"], [path]) == []
 
 
 def test_real_maps_are_known_by_their_digest(tmp_path: Path) -> None:

@@ -43,8 +43,12 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class Pointwise:
-    """A convolution whose input is wanted. weights and bias are None where it is not a plain 1x1."""
+    """A convolution whose input is wanted. weights and bias are None where it is not a plain 1x1.
 
+    number: its place among the model's convolutions, from 0: the depth.
+    """
+
+    number: int
     name: str
     tensor: str
     weights: npt.NDArray[np.float32] | None
@@ -97,7 +101,8 @@ def plan_extraction(model_path: Path | str, layers: str | None = None) -> Plan:
 def extract(plan: Plan, images: list[Path], folder: Path, preprocessing: Preprocessing) -> Iterator[Path]:
     """Run the model on each image and write one npz a layer and image into `folder`; yields each path.
 
-    An npz holds x, x_scale and, for a plain 1x1 convolution, w, w_scale, bias and act (see `wccsim.maps`).
+    A name tells the image, the convolution's number and name and the shape: names sort by depth. An npz holds
+    x, x_scale and, for a plain 1x1 convolution, w, w_scale, bias and act (see `wccsim.maps`).
     """
     stems = [image.stem for image in images]
     if len(set(stems)) < len(stems):
@@ -168,9 +173,7 @@ def _convolutions(onnx: Any, graph: Any, glob: str | None) -> Iterator[Pointwise
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
             constants[node.output[0]] = node.attribute[0].t
-    for node in graph.node:
-        if node.op_type != "Conv":
-            continue
+    for number, node in enumerate(node for node in graph.node if node.op_type == "Conv"):
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         weights = _constant(onnx, constants, node.input[1])
         plain = (
@@ -185,9 +188,8 @@ def _convolutions(onnx: Any, graph: Any, glob: str | None) -> Iterator[Pointwise
         if any(fnmatchcase(n, glob) for n in names) if glob else plain:
             bias = _constant(onnx, constants, node.input[2]) if len(node.input) > 2 and plain else None
             matrix = weights[:, :, 0, 0] if plain and weights is not None else None
-            yield Pointwise(
-                name, node.input[0], matrix, bias, _activation(onnx, graph, constants, node.output[0])
-            )
+            act = _activation(onnx, graph, constants, node.output[0])
+            yield Pointwise(number, name, node.input[0], matrix, bias, act)
 
 
 def _constant(onnx: Any, constants: dict[str, Any], name: str) -> npt.NDArray[np.float32] | None:
@@ -257,7 +259,7 @@ def _write(folder: Path, image: Path, layer: Pointwise, map_: npt.NDArray[np.flo
         raise WccsimError(f"{image}, layer {layer.name}: {problem}") from None
     channels, height, width = x.shape
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", layer.name).strip("_.") or "layer"
-    path = folder / f"{image.stem}_{safe}_c{channels}_{height}x{width}.npz"
+    path = folder / f"{image.stem}_op{layer.number:03}_{safe}_c{channels}_{height}x{width}.npz"
     write_arrays(path, arrays)
     return path
 

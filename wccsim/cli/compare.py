@@ -76,7 +76,7 @@ def compare(
     from wccsim.compare.run import compare_layers
     from wccsim.default_maps import default_map_paths
     from wccsim.progress import progress
-    from wccsim.report.comparison import report_of, summary_text
+    from wccsim.report.comparison import report_of, summary_text, verdict_text
     from wccsim.report.network_table import network_section, network_text
     from wccsim.report.tables import write_csv, write_json
     from wccsim.report.weight_column import weight_report, weight_section, weight_text, weights_path
@@ -86,9 +86,9 @@ def compare(
         raise WccsimError("with --weights there are two tables: give --csv and --json a file")
     paths = _files(maps) or default_map_paths()
     kept = store or _store_beside(csv_path)
-    tables = [path for path in (csv_path, json_path) if path is not None]
-    beside = [weights_path(path) for path in tables] if grid is not None else []
-    _check_outputs([*tables, *beside], plot, html, kept, paths)
+    files = [path for path in (csv_path, json_path) if path is not None]
+    beside = [weights_path(path) for path in files] if grid is not None else []
+    _check_outputs([*files, *beside], plot, html, kept, paths)
     if kept and not resume:
         kept.unlink(missing_ok=True)
 
@@ -118,7 +118,8 @@ def compare(
         further = [*network_section(network_rows(rows)), *weight_section(weight_rows)]
         write_comparison(rows, paths, html, further=further)
     if free:
-        texts = [summary_text(rows), network_text(network_rows(rows)), weight_text(weight_rows)]
+        tables = [summary_text(rows), network_text(network_rows(rows)), weight_text(weight_rows)]
+        texts = [*tables, verdict_text(rows)]
         click.echo("\n".join(text for text in texts if text), nl=False)
     if store is None and kept is not None:
         kept.unlink(missing_ok=True)  # everything in it is now in the CSV

@@ -46,7 +46,7 @@ def maps_of(rows: Sequence[Row]) -> list[Row]:
 
 def depth_of(map_: str) -> int | None:
     """The layer's number in the map's name (`op014`, `block3`, `Conv_12`), where it tells one."""
-    found = re.search(r"(?:block|op|[Cc]onv_?|layer)(\d+)", map_)
+    found = re.search(r"_op(\d+)_", map_) or re.search(r"(?:block|op|[Cc]onv_?|layer)(\d+)", map_)
     return int(found.group(1)) if found else None
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 from wccsim.compare.rows import COLUMNS, Row
 from wccsim.compare.run import cells
 from wccsim.compare.summary import difference, maps_of, rows_of, winners
+from wccsim.report.conclusions import verdict
 from wccsim.report.tables import Provenance, Report
-from wccsim.report.terminal import Align, Cell, terminal_table
+from wccsim.report.terminal import WIDTH, Align, Cell, terminal_table
 
 ALIGN: tuple[Align, ...] = ("left", "right", "right", "right", "right", "left", "right", "right", "right")
 RULES = {
@@ -72,6 +74,12 @@ def summary_text(rows: Sequence[Row], codec: str = "wcc", against: str = "unifor
         else ""
     )
     return table + note
+
+
+def verdict_text(rows: Sequence[Row]) -> str:
+    """Where WCC wins and where it loses, in words; "" where the rows do not hold WCC beside uniform."""
+    sentences = verdict(rows)
+    return "".join(f"{fill(sentence, WIDTH, break_on_hyphens=False)}\n" for sentence in sentences)
 
 
 def _means(rows: Sequence[Row], codec: str, against: str) -> list[list[Cell]]:

@@ -47,6 +47,14 @@ def conclusions(rows: Sequence[Row], codec: str = "wcc") -> list[str]:
     return said
 
 
+def verdict(rows: Sequence[Row], codec: str = "wcc") -> list[str]:
+    """Those of the conclusions that say where `codec` wins and loses; [] where uniform is not beside it."""
+    if not {codec, "uniform"} <= {row.codec for row in rows}:
+        return []
+    kept = ("At equal bits", "By ", "wcc-combined against uniform")
+    return [sentence for sentence in conclusions(rows, codec) if sentence.startswith(kept)]
+
+
 def targets_of(rows: Sequence[Row]) -> list[float]:
     """The rates, ascending."""
     return sorted({row.target for row in rows if row.target is not None})
@@ -63,12 +71,18 @@ def ahead_count(rows: Sequence[Row], codec: str, against: str, target: float) ->
 
 
 def _overall(rows: Sequence[Row], codec: str) -> str:
-    parts = []
+    wins, losses = [], []
     for target in targets_of(rows):
-        ahead, _, of = ahead_count(rows, codec, "uniform", target)
+        ahead, behind, of = ahead_count(rows, codec, "uniform", target)
         if of:
-            parts.append(f"{ahead} of {of} at {target:g} bits")
-    return f"At equal bits {codec} loses less than uniform quantisation on {', '.join(parts)}."
+            wins.append(f"{ahead} of {of} maps at {target:g} bits")
+            losses.append(f"{behind} at {target:g} bits")
+    if not wins:
+        return f"At equal bits {codec} and uniform quantisation share no rate on any map."
+    return (
+        f"At equal bits {codec} loses less than uniform quantisation on {', '.join(wins)}; "
+        f"it loses more on {', '.join(losses)}."
+    )
 
 
 def _paper_claim(rows: Sequence[Row], codec: str) -> str:
@@ -77,7 +91,8 @@ def _paper_claim(rows: Sequence[Row], codec: str) -> str:
     everywhere = sum(bool(gap) and all(value > 0 for value in gap.values()) for gap in gaps)
     never = sum(bool(gap) and all(value < 0 for value in gap.values()) for gap in gaps)
     found = f"so on {everywhere} of {len(maps)} maps, and on {never} it is never ahead"
-    return f"{PAPER}. Without training that is {found}."
+    rates = ", ".join(f"{target:g}" for target in targets_of(rows))
+    return f"{PAPER}. At the rates measured here ({rates} bits), without training, that is {found}."
 
 
 def _by_class(
@@ -233,7 +248,8 @@ def _against(rows: Sequence[Row], codec: str, against: str) -> str:
         if of:
             counts = f"ahead {ahead}, equal {of - ahead - behind}, behind {behind} of {of}"
             parts.append(f"{counts} at {target:g} bits{mean}")
-    end = f" Its worst case is {worst[0]:+.2f} dB, on {worst[1]} at {worst[2]:g} bits." if parts else ""
+    gap, where = worst[0], f"on {worst[1]} at {worst[2]:g} bits"
+    end = f" Its worst case is {gap:+.2f} dB, {where}." if math.isfinite(gap) else ""
     return f"{codec} against {against}: {'; '.join(parts) or 'no rate in common'}.{end}"
 
 

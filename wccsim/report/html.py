@@ -12,7 +12,7 @@ from typing import Any
 from wccsim import __version__
 from wccsim.compare.catalog import COMBINED_NAME, SWITCH_NAMES
 from wccsim.compare.rows import NEAREST, Row
-from wccsim.compare.summary import crossover, maps_of, natural_sizes, rows_of
+from wccsim.compare.summary import crossover, depth_of, maps_of, natural_sizes, rows_of
 from wccsim.compare.switches import SwitchRow, switch_rows
 from wccsim.files import write_text
 from wccsim.report.conclusions import conclusions, targets_of
@@ -25,6 +25,7 @@ body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;max-width:1180px;margin:2e
 h1{font-size:1.6em}h2{font-size:1.2em;margin-top:2em;border-bottom:1px solid #ccc}
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;margin:.6em 0}
 th,td{padding:2px 8px;border-bottom:1px solid #e4e4e4;text-align:right;white-space:nowrap}
+th{white-space:normal}
 th:first-child,td:first-child{text-align:left}thead th{border-bottom:1px solid #888;vertical-align:bottom}
 .win{background:#dcefdc}.lose{background:#f6dedc}.best{font-weight:700}.none{color:#999}
 img,svg{max-width:100%;height:auto}figure{margin:1em 0}figcaption{color:#555;font-size:13px}
@@ -58,7 +59,7 @@ def comparison_page(
     if panels:
         shown = panels_of(panels)
         sections.append(
-            section("A channel at two bits", figure(lambda p: picture(shown, p), ".png", _PICTURE_CAPTION))
+            section("A channel, side by side", figure(lambda p: picture(shown, p), ".png", _PICTURE_CAPTION))
         )
     switches = switch_rows(rows)
     if any(gain is not None for row in switches for gain in row.gains_db):
@@ -78,7 +79,8 @@ _RD_CAPTION = (
     "Only settings within 1 % of their rate are drawn; triangles are lossless sizes."
 )
 _PICTURE_CAPTION = (
-    "One channel: the 8-bit map, 2-bit uniform quantisation, and WCC that pays the same 2 bits a value."
+    "The middle of one channel: the map, uniform quantisation at few bits, and WCC that pays the same bits a "
+    "value. Above each: the bits really paid, and the SNR over the whole map."
 )
 
 
@@ -136,14 +138,18 @@ def crossover_table(rows: Sequence[Row], codec: str = "wcc") -> str:
     if not codecs or not any(row.codec == "uniform" for row in rows):
         return "<p>Needs the codecs uniform and wcc.</p>"
     targets, tables = targets_of(rows), []
+    deep = any(depth_of(first.map) is not None for first in maps_of(rows))
     for name in codecs:
         lines = []
         for first in sorted(maps_of(rows), key=lambda row: -row.height * row.width):
             found = crossover(rows, first.map, name)
             gaps = [_gap(found.ahead_db.get(target)) for target in targets]
-            size = f"{first.height} x {first.width}"
-            lines.append([first.map, size, str(first.channels), *gaps, _up_to(found.ahead_up_to)])
-        headers = ["map", "pixels", "channels", *(f"{t:g} bits" for t in targets), f"{name} ahead up to"]
+            number = depth_of(first.map)
+            depth = ["" if number is None else str(number)] if deep else []
+            size = [f"{first.height} x {first.width}", str(first.channels), *depth]
+            lines.append([first.map, *size, *gaps, _up_to(found.ahead_up_to)])
+        sizes = ["pixels", "channels", *(["depth"] if deep else [])]
+        headers = ["map", *sizes, *(f"{t:g} bits" for t in targets), f"{name} ahead up to"]
         tables.append(f"<p>SNR({name}) − SNR(uniform), dB, by resolution:</p>" + table(headers, lines))
     return "".join(tables)
 

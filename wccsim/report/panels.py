@@ -1,10 +1,11 @@
-"""The picture like the paper's Figure 3: one channel before, after 2-bit quantisation, after WCC at 2 bits.
+"""The picture like the paper's Figure 3: one channel before, quantised to 2 bits, after WCC at the same bits.
 
 The pixels stand in a CSV (panel, title, y, x0, x1, ...) and the picture is drawn from that.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -21,20 +22,17 @@ from wccsim.maps import load_map
 RATE = 2.0
 SIDE = 128
 PanelRow = tuple[Any, ...]
-_CODECS = (("uniform", "uniform, 2 bits"), ("wcc", "WCC, same bits"))
+_CODECS = (("uniform", "uniform, {:g} bits"), ("wcc", "WCC, same bits"))
 
 
 def panel_rows(rows: Sequence[Row], paths: Sequence[Path]) -> list[PanelRow]:
-    """Rows (title, y, values...) of the panels, from the map with the most pixels; [] without 2-bit rows.
+    """Rows (title, y, values...) of the panels, from the map with the most pixels; [] where there is none.
 
-    The channel is the smoothest of the busier half: of those with at least the median variance, the one whose
-    horizontal neighbours are most alike. The cut is the middle 128 x 128 pixels.
+    The rate is 2 bits, else the lowest that uniform quantisation and WCC both reach there. The channel is
+    the smoothest of the busier half: of those with at least the median variance, the one whose horizontal
+    neighbours are most alike. The cut is the middle 128 x 128 pixels.
     """
-    able = [
-        path
-        for path in paths
-        if all(RATE in rows_of(rows, path.stem, codec) for codec, _ in _CODECS) and path.suffix == ".npz"
-    ]
+    able = {path: rate for path in paths if (rate := _rate(rows, path.stem)) is not None}
     if not able:
         return []
     sizes = {row.map: row.height * row.width for row in rows}
@@ -43,14 +41,25 @@ def panel_rows(rows: Sequence[Row], paths: Sequence[Path]) -> list[PanelRow]:
     channel = _smooth_channel(x)
     panels = [(f"{path.stem}, channel {channel}", x)]
     for codec, title in _CODECS:
-        found = rows_of(rows, path.stem, codec)[RATE]
-        decoded = METHODS[codec].at(x, RATE * x.size).decoded
-        panels.append((f"{title} ({found.bits_per_value:.2f} paid, SNR {found.snr_db:.1f} dB)", decoded))
+        found = rows_of(rows, path.stem, codec)[able[path]]
+        decoded = METHODS[codec].at(x, able[path] * x.size).decoded
+        paid = f"{found.bits_per_value:.2f} paid, {_snr(found.snr_db)}"
+        panels.append((f"{title.format(able[path])} ({paid})", decoded))
     return [
         (title, y, *map(int, line))
         for title, values in panels
         for y, line in enumerate(_middle(values[channel]))
     ]
+
+
+def _rate(rows: Sequence[Row], map_: str) -> float | None:
+    """The rate of the picture on one map."""
+    shared = set.intersection(*(set(rows_of(rows, map_, codec)) for codec, _ in _CODECS))
+    return RATE if RATE in shared else min(shared, default=None)
+
+
+def _snr(value: float) -> str:
+    return "lossless" if math.isinf(value) else f"SNR {value:.1f} dB"
 
 
 def panels_of(rows: Sequence[PanelRow]) -> list[tuple[str, npt.NDArray[np.int64]]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wccsim.compare.rows import LOSSLESS, REACHED, Row
+from wccsim.compare.rows import LOSSLESS, NEAREST, REACHED, Row
 from wccsim.compare.summary import maps_of
 from wccsim.errors import WccsimError
 from wccsim.files import check_plot, replacing
@@ -56,12 +56,17 @@ def rate_distortion(rows: Sequence[Row], path: Path, *, columns: int = 3) -> Non
     panels = ([("mean over the maps", _mean_curves(rows, codecs))] if len(maps) > 1 else []) + [
         (first.map, {codec: _curve(rows, first.map, codec) for codec in codecs}) for first in maps
     ]
-    columns = min(columns, len(panels))
+    columns, span = min(columns, len(panels)), _span(rows)
     lines = -(-len(panels) // columns)
+    check_plot(path)
+    from matplotlib.ticker import MaxNLocator
+
     with _figure(4.3 * columns, 3.3 * lines + 0.9, path) as figure:
         for number, (title, curves) in enumerate(panels):
             axes = figure.add_subplot(lines, columns, number + 1)
             _panel(axes, title, curves, [] if number == 0 and len(maps) > 1 else _naturals(rows, title))
+            axes.set_xlim(*span)
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
             if number % columns == 0:
                 axes.set_ylabel("error energy / signal energy")
             if number + columns >= len(panels):
@@ -138,6 +143,14 @@ def _mean_curves(rows: Sequence[Row], codecs: Sequence[str]) -> dict[str, list[t
                 by_target.setdefault(row.target, []).append(row.snr_db)
         curves[codec] = [(t, sum(v) / len(v)) for t, v in sorted(by_target.items()) if len(v) == count]
     return curves
+
+
+def _span(rows: Sequence[Row]) -> tuple[float, float]:
+    """The rates that every panel shows, so that panels compare by eye."""
+    rates = [row.bits_per_value for row in rows if row.status != NEAREST]
+    low, high = min(rates, default=2.0), max(rates, default=8.0)
+    margin = max(0.25, 0.05 * (high - low))
+    return low - margin, high + margin
 
 
 def _naturals(rows: Sequence[Row], map_: str) -> list[tuple[str, float]]:
