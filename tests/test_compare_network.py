@@ -14,7 +14,7 @@ from test_compare_parts import natural_map
 from test_compare_run import row
 
 from wccsim.cli import main
-from wccsim.compare.network import NetworkRow, _Point, network_rows, spread
+from wccsim.compare.network import NetworkRow, _hull, _Point, network_rows, spread
 from wccsim.compare.rows import LOSSLESS, NEAREST, Row
 from wccsim.report.network_table import network_conclusions, network_section, network_text
 
@@ -80,6 +80,20 @@ def test_at_the_corners_of_the_hull_no_choice_is_better(
     unique = len({(p.noise + price * p.bits / 4) for layer in layers for p in layer}) == sum(map(len, layers))
     if unique:  # without ties the walk down the hulls passes this very choice
         assert sum(point.noise for point in found) == pytest.approx(best)
+
+
+@settings(max_examples=200, deadline=None)
+@given(layers_of)
+def test_the_hull_holds_the_best_point_at_every_price_and_no_other(
+    given_: list[list[tuple[int, int]]],
+) -> None:
+    for layer in points(given_):
+        hull = _hull(layer)
+        gains = [(a.noise - b.noise) / (b.bits - a.bits) for a, b in itertools.pairwise(hull)]
+        assert gains == sorted(set(gains), reverse=True) and all(gain > 0 for gain in gains)
+        for price in [0.0, 1e-3, 1e3, *gains, *(gain / 2 for gain in gains), *(gain * 1.5 for gain in gains)]:
+            best = min(p.noise + price * p.bits for p in layer)
+            assert min(p.noise + price * p.bits for p in hull) == pytest.approx(best, rel=1e-12)
 
 
 def layer_rows(name: str, snrs: dict[float, float], codec: str = "wcc", size: int = 10) -> list[Row]:

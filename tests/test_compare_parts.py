@@ -1,6 +1,7 @@
 """Comparing at equal bits: metrics against their definitions, the search, the step quantiser, the sizes."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -14,7 +15,9 @@ from wccsim.codecs.registry import codec
 from wccsim.compare.candidate import plain_channels, realised
 from wccsim.compare.catalog import METHODS, SWITCH_NAMES, method
 from wccsim.compare.karhunen_loeve import _counted, _Stepped
+from wccsim.compare.knob import Settled, joined
 from wccsim.compare.metrics import Reference, distortion
+from wccsim.compare.point import Point
 from wccsim.compare.search import solve, within
 from wccsim.compare.step import Step, entropy, histogram, words_without_clip
 from wccsim.compare.study import Study, study_of
@@ -158,6 +161,26 @@ def test_a_study_makes_a_thing_once_and_knows_its_map_by_identity() -> None:
     study = study_of(x)
     assert study.once("a", lambda: made.append(1) or 5) == study.once("a", lambda: 6) == 5
     assert made == [1] and study_of(x) is study and study_of(x.copy()) is not study
+
+
+def test_bit_operations_of_a_point_by_hand() -> None:
+    """8-bit weights on 12 operand bits for 3 outputs, 5/3 for the codec, 1/2 more for each output."""
+    point = Point({}, 0, {}, np.zeros(1), 2, 12, codec_bops=Fraction(5, 3), out_channel_bops=Fraction(1, 2))
+    assert point.layer_bops(3) == 12 * 3 * 8 + 4  # 5/3 + 3/2 = 3.17, rounded up
+    assert point.layer_bops(3, weight_bits=4) == 12 * 3 * 4 + 4
+    assert replace(point, codec_bops=Fraction(0), out_channel_bops=Fraction(0)).layer_bops(3) == 288
+
+
+def test_two_parts_of_a_map_add_up() -> None:
+    """Cut after one channel: everything that is counted is the sum of the two."""
+    halves = [
+        Point({"bits": n}, 10 * n, {"payload": 10 * n}, np.full((n, 2, 2), n), 4 * n, 8 * n, Fraction(n, 3))
+        for n in (1, 2)
+    ]
+    whole = joined(*halves, Settled(1, 30, 2, axis=0, cut=1))
+    assert (whole.bits, whole.products, whole.product_bits, whole.codec_bops) == (30, 12, 24, 1)
+    assert whole.breakdown == {"payload": 30} and whole.setting == {"bits": "1|2", "cut_channel": 1}
+    assert whole.decoded.shape == (3, 2, 2) and whole.decoded.sum() == 4 + 16
 
 
 def test_within_is_one_per_cent_both_ways() -> None:
