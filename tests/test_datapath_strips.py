@@ -10,7 +10,7 @@ from wccsim.datapath import haar, lanes, strips, vector_matrix
 from wccsim.datapath.fused import Workspace
 from wccsim.datapath.subbands import subband_map
 
-LEVELS, GROUPS = st.integers(1, 5), st.sampled_from([1, 2, 4])
+LEVELS, GROUPS = st.integers(1, 5), st.integers(1, 5)
 MISSING = {
     "portable": None,
     "vector": lanes.missing(),
@@ -52,19 +52,26 @@ def test_the_words_of_a_strip_are_the_transform_of_its_rows(levels, groups, coun
 
 @EVERY
 @given(LEVELS, st.integers(1, 40), st.integers(1, 40), st.integers(1, 9))
-def test_a_strip_takes_more_rows_only_where_they_are_short_and_every_thread_has_one(
+def test_a_strip_takes_more_rows_only_where_they_are_short_and_no_thread_gets_more_of_them(
     levels, count, columns, threads
 ):
     height, width = count << levels, columns << levels
     groups = strips.groups_of(levels, height, width, threads)
-    assert groups & (groups - 1) == 0 and count % groups == 0
-    if groups > 1:
-        assert groups * width << levels <= strips.STRIP_WORDS and count // groups >= threads
+    assert count % groups == 0
+    assert groups == 1 or groups * width << levels <= strips.STRIP_WORDS
+
+    def rows_of_the_busiest_thread(groups):
+        claimed = [0] * threads
+        for _ in range(count // groups):
+            claimed[claimed.index(min(claimed))] += groups
+        return max(claimed)
+
+    assert rows_of_the_busiest_thread(groups) == rows_of_the_busiest_thread(1)
 
 
 @pytest.mark.parametrize("path", MISSING)
 @pytest.mark.parametrize(
-    "shape, levels", [((5, 64, 64), 3), ((3, 61, 130), 2), ((34, 96, 16), 3), ((2, 31, 21), 1)]
+    "shape, levels", [((5, 64, 64), 3), ((3, 61, 130), 2), ((34, 96, 16), 3), ((2, 23, 21), 1)]
 )
 def test_the_height_of_a_strip_changes_nothing(path, shape, levels, monkeypatch):
     if MISSING[path] is not None:

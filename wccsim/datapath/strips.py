@@ -69,18 +69,23 @@ def row_order(groups: int, levels: int) -> npt.NDArray[np.int64]:
 
 
 def groups_of(levels: int, height: int, width: int, threads: int) -> int:
-    """How many groups of 2**levels rows a strip should take: a power of two that divides the map.
+    """Groups of 2**levels rows that a strip should take: the most that divide the map and fit STRIP_WORDS.
 
-    Short loops lose time at their ends and wait for their own results; an idle thread loses more.
+    Short loops lose time at their ends and wait for their own results. A thread that gets more rows than it
+    would of strips of one group would lose more.
     """
-    groups, count = 1, height >> levels
-    while (
-        2 * groups * (width << levels) <= STRIP_WORDS
-        and count % (2 * groups) == 0
-        and count // (2 * groups) >= threads
-    ):
-        groups *= 2
-    return groups
+    count = height >> levels
+    most = max(1, min(count, STRIP_WORDS // (width << levels)))
+    return next(
+        groups
+        for groups in range(most, 0, -1)
+        if count % groups == 0 and groups * _shares(count // groups, threads) <= _shares(count, threads)
+    )
+
+
+def _shares(strips: int, threads: int) -> int:
+    """Strips of the thread that takes most of them."""
+    return -(-strips // threads)
 
 
 def strips_of(levels: int, height: int, width: int, groups: int = 1) -> Strips:
