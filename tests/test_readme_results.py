@@ -61,22 +61,22 @@ def expected() -> list[str]:
     means = [math.fsum(found) / len(found) for found in combined]
     rows = [row for row in read("comparison.csv") if not row["codec"].startswith("wcc+")]
     least = [least_lost(rows, rate) for rate in RATES[:-1]]
-    uniform_behind = [sum(gap > 0 for gap in found) for found in plain]
-    uniform_behind_all = [sum(gap > 0 for gap in found) for found in combined]
+    plain_ahead = [sum(gap > 0 for gap in found) for found in plain]
+    combined_ahead = [sum(gap > 0 for gap in found) for found in combined]
     by = listed([f"{mean:.1f}" for mean in means])
     first = f"On the 13 {MARK}("
     second = (
         "without fine-tuning, plain WCC loses less than uniform quantisation at the same bits on "
-        f"{counts(uniform_behind, RATES)}."
+        f"{counts(plain_ahead, RATES)}."
     )
     third = (
-        f"With every switch (`wcc-combined`) it is ahead on {counts(uniform_behind_all, RATES)}, never behind, "
-        f"by {by} dB in the mean."
+        f"With every switch (`wcc-combined`) it is ahead on {counts(combined_ahead, RATES)}, never "
+        f"behind, by {by} dB in the mean."
     )
     fourth = (
         f"No codec loses less than that on {counts([pair[0] for pair in least], RATES[:-1])}; "
-        "a lossless coder, alone or behind a quantiser, which leaves the convolution as it was, loses least on "
-        f"{counts([pair[1] for pair in least], RATES[:-1])}."
+        "a lossless coder, alone or behind a quantiser, which leaves the convolution as it was, loses least "
+        f"on {counts([pair[1] for pair in least], RATES[:-1])}."
     )
     return [first, second, third, fourth]
 
