@@ -195,7 +195,10 @@ def _rule_lines(counted: NetworkCount) -> list[str]:
         settings_used = ", ".join(f"keep {percent(keep)} with {levels} levels" for keep, levels in used)
         rules += [("WCC", f"on {reached} layers: {settings_used}")]
         rules += [("padding", settings["padding"]), ("maps", settings["maps"])]
-        rules += [("index", f"{options.index}; bits a value: kept coefficients and index together")]
+        measured = "" if options.index_bits is None else f", {options.index_bits} bits a position (given)"
+        rules += [("index", f"{options.index}{measured}; bits a value: kept coefficients and index together")]
+        if options.word_bits is not None:
+            rules += [("words", f"{options.words}, {options.word_bits} bits a kept coefficient (given)")]
     on_chip = f"{options.on_chip_bits:,} bits of maps on chip; every other map crosses once a use"
     rules += [("residency", on_chip), *(("note", note) for note in notes(counted))]
     source = provenance(counted)
