@@ -151,6 +151,19 @@ def test_drawing_without_matplotlib_is_refused_before_the_work(
         check_plot("a.png")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("rtl", "synth", "--out", "missing/gates.json"), "the folder missing does not exist"),
+        (("rtl", "synth", "--out", "folder"), "it is a folder"),
+        (("rtl", "check", "folder", "--timeout", "nan"), "--timeout is nan"),
+        (("rtl", "check", "folder", "--timeout", "inf"), "range"),
+    ],
+)
+def test_what_takes_minutes_is_refused_before_it_starts(arguments: tuple[str, ...], said: str) -> None:
+    assert said in refused(*arguments)
+
+
 def test_a_list_and_one_description_are_not_both_printed() -> None:
     assert "ask for one" in refused("accelerators", "--show", "edge_npu_wcc", "--csv", "list.csv")
     assert not Path("list.csv").exists()

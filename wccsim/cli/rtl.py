@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from wccsim.cli.subcommands import Subcommands
 from wccsim.errors import WccsimError
+from wccsim.files import check_outputs
 
 
 @click.group(cls=Subcommands)
@@ -86,7 +88,7 @@ def _layer(path: Path, given: dict[str, Any]) -> Any:
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, max=1e6, min_open=True),
     default=600.0,
     show_default=True,
     metavar="SECONDS",
@@ -111,6 +113,8 @@ def check(sets: tuple[str, ...], simulator: str, timeout: float, verbose: bool) 
     from wccsim.rtl.cosim import check as check_sets
     from wccsim.rtl.process import build_folder, need
 
+    if math.isnan(timeout):  # which no range refuses
+        raise click.UsageError("--timeout is nan; allowed: seconds, above 0")
     if simulator == "netlist":
         _check_netlists(sets)
         return
@@ -232,6 +236,7 @@ def synth(out: Path | None) -> None:
     """
     from wccsim.rtl.synth import GATES_JSON, write_gates
 
+    check_outputs([out or GATES_JSON])
     gates = write_gates(out or GATES_JSON, click.echo)
     click.echo(
         f"{gates['tool']}: {sum(map(len, gates['blocks'].values()))} blocks in {out or GATES_JSON.name}"
