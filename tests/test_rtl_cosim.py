@@ -18,7 +18,7 @@ from wccsim.rtl.cosim import check, simulate
 from wccsim.rtl.export import PHASES, STAGES, read_manifest, write_set
 from wccsim.rtl.layers import layer_from_map
 from wccsim.rtl.process import build_folder, missing, rtl_sources, run_tool
-from wccsim.rtl.sets import Case, build, cases
+from wccsim.rtl.sets import CASES, Case, build
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED_MAP = REPOSITORY.parent / "shared/data/maps/v2_flower1024x2048_op040_c96_64x128.npz"
@@ -44,11 +44,11 @@ def written(case: Case, folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("sets")
-    return [written(case, folder) for case in cases()]
+    return [written(case, folder) for case in CASES]
 
 
 def test_the_cases_cover_the_list_of_the_specification() -> None:
-    found = cases()
+    found = CASES
     assert len(found) >= 15 and len({case.name for case in found}) == len(found)
     settings = [case.parameters() for case in found]
     assert {p.levels for p in settings} == {1, 2, 3, 4, 5}
@@ -64,7 +64,7 @@ def test_the_cases_cover_the_list_of_the_specification() -> None:
     assert any(case.channels % case.p_lanes and case.out_channels % case.q_lanes for case in found)
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_slow_twin_agrees_on_every_case(case: Case) -> None:
     plan, x = build(case)
     p = plan.parameters
@@ -89,7 +89,7 @@ def test_every_word_and_every_cycle_of_every_case(simulator: str, sets: list[Pat
     need_tools(*{"icarus": ("iverilog", "vvp"), "verilator": ("verilator", "g++")}[simulator])
     verdicts = list(check(sets, simulator))
     assert [str(verdict.first_divergence) for verdict in verdicts if not verdict.equal] == []
-    assert [verdict.name for verdict in verdicts] == [case.name for case in cases()]
+    assert [verdict.name for verdict in verdicts] == [case.name for case in CASES]
     assert all(
         [s.stage for s in v.stages] == [*STAGES, "cycles"] and all(s.words for s in v.stages)
         for v in verdicts
@@ -181,7 +181,7 @@ def test_a_timeout_kills_the_whole_group(tmp_path: Path) -> None:
 
 
 def test_the_manifest_says_all_of_the_set(tmp_path: Path) -> None:
-    case = cases()[0]
+    case = CASES[0]
     folder = written(case, tmp_path)
     manifest = read_manifest(folder)
     plan, _ = build(case)
@@ -195,7 +195,7 @@ def test_the_manifest_says_all_of_the_set(tmp_path: Path) -> None:
 
 def test_the_files_alone_reproduce_the_accumulators(tmp_path: Path) -> None:
     """As a stranger would: read the hex files by the manifest, multiply, compare."""
-    folder = written(cases()[0], tmp_path)
+    folder = written(CASES[0], tmp_path)
     manifest = json.loads((folder / "manifest.json").read_text())
 
     def array(name: str) -> np.ndarray:
@@ -209,7 +209,7 @@ def test_the_files_alone_reproduce_the_accumulators(tmp_path: Path) -> None:
 
 
 def test_writing_again_replaces_and_never_mixes(tmp_path: Path) -> None:
-    first, second = cases()[:2]
+    first, second = CASES[:2]
     plan, x = build(first)
     write_set(plan, x, tmp_path / "set", p_lanes=4, q_lanes=4, source={})
     plan, x = build(second)
@@ -236,7 +236,7 @@ def test_what_has_no_verilog_is_refused(settings: dict, message: str, tmp_path: 
 
 
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:
-    folder = written(cases()[0], tmp_path)
+    folder = written(CASES[0], tmp_path)
     (folder / "x.hex").write_text("00\n")
     with pytest.raises(WccsimError, match=r"x\.hex: not the file that manifest\.json names"):
         read_manifest(folder)
@@ -251,7 +251,7 @@ def test_a_strange_manifest_is_one_line(content: str, tmp_path: Path) -> None:
 
 def test_a_full_folder_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    plan, x = build(cases()[0])
+    plan, x = build(CASES[0])
     with pytest.raises(WccsimError, match="not empty and no exported set"):
         write_set(plan, x, tmp_path, p_lanes=4, q_lanes=4, source={})
     assert (tmp_path / "mine.txt").read_text() == "mine"

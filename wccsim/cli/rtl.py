@@ -160,9 +160,9 @@ def _print_verdict(verdict: Any, verbose: bool) -> None:
 def _folders(names: tuple[str, ...], work: Path) -> list[Path]:
     """The folders of the sets; a shipped case is exported into `work` first."""
     from wccsim.rtl.export import write_set
-    from wccsim.rtl.sets import build, cases
+    from wccsim.rtl.sets import CASES, build
 
-    shipped = {case.name: case for case in cases()}
+    shipped = {case.name: case for case in CASES}
     folders = []
     for name in names or shipped:
         if Path(name).is_dir():

@@ -8,15 +8,11 @@ from typing import Any
 
 from wccsim.cost.network import NetworkCost, network_cost, quantised_equivalent, without_wcc
 from wccsim.cost.options import CostOptions
-from wccsim.counting.options import configured
-from wccsim.counting.run import parse_size
-from wccsim.errors import WccsimError
+from wccsim.counting.run import Setting, asked_network, options_of
 from wccsim.hardware.accelerator_yaml import load_accelerator
 from wccsim.hardware.energy_yaml import energy_names, load_energy
 from wccsim.hardware.model import Accelerator
-from wccsim.network.catalog import load_network
 from wccsim.network.model import Network
-from wccsim.parameters import parse_keep
 
 DENSE, QUANTISED, WCC = "dense", "quantised", "wcc"
 
@@ -29,7 +25,7 @@ class CostComparison:
     accelerator: Accelerator
     options: CostOptions
     variants: dict[str, NetworkCost]
-    asked: dict[str, str | int | float | bool | None]
+    asked: dict[str, Setting]
 
 
 def cost(
@@ -50,34 +46,22 @@ def cost(
     `keep`, `levels`, the bits and `input_size` are those of `wccsim bops`; `energy` is a table's name
     or path, by default the accelerator's own; `policies` are the fields of `CostOptions`.
     """
-    known = CostOptions.__dataclass_fields__
-    unknown = [name for name in policies if name not in known]
-    if unknown:
-        raise WccsimError(f"policy {unknown[0]!r} is not known; allowed: {', '.join(known)}")
-    options = CostOptions(**policies)
-    size = parse_size(input_size) if isinstance(input_size, str) else input_size
-    if not isinstance(network, Network):
-        network = load_network(network, input_size=size, allow_unsupported=allow_unsupported)
-    elif size is not None:
-        raise WccsimError("input_size is for a name or a file; this network has its sizes resolved")
+    options = options_of(CostOptions, policies, "policy")
     machine = accelerator if isinstance(accelerator, Accelerator) else load_accelerator(accelerator)
     table = load_energy(machine.energy if energy is None else energy)
-    kept = None if keep is None else parse_keep(keep)
-    changed = configured(network, weight_bits=weight_bits, act_bits=act_bits, keep=kept, levels=levels)
+    changed, asked = asked_network(
+        network,
+        input_size=input_size,
+        allow_unsupported=allow_unsupported,
+        weight_bits=weight_bits,
+        act_bits=act_bits,
+        keep=keep,
+        levels=levels,
+    )
     variants = {DENSE: network_cost(without_wcc(changed), machine, table, options)}
     if any(layer.keep is not None for layer in changed.layers):
         variants[QUANTISED] = network_cost(quantised_equivalent(changed), machine, table, options)
         variants[WCC] = network_cost(changed, machine, table, options)
-    asked: dict[str, str | int | float | bool | None] = {
-        "input": "x".join(map(str, size)) if size else None,
-        "weight_bits": weight_bits,
-        "act_bits": act_bits,
-        "keep": None if kept is None else str(kept),
-        "levels": levels,
-    }
-    unasked = [name for name, value in asked.items() if value is None]
-    for name in unasked:
-        del asked[name]
     return CostComparison(changed, machine, options, variants, asked)
 
 

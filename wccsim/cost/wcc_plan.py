@@ -110,29 +110,15 @@ def _planned(
     p, shape = parameters_of(layer, options), layer.in_shape
     positions, kept = p.positions(shape.height, shape.width), p.kept(shape.height, shape.width)
     assert accelerator.wcc is not None
-    passes = 1 if memory.coefficients_fit else 2
-    nest = kept_nest(layer, kept, p.wavelet_bits, accelerator)
-    stored_bits = words_of(p, layer, options)
-    map_bits = 0 if source.in_on_chip else source.in_read_bits
-    index_bits = index_of(p, layer, options)
-    spilled_index = 0 if memory.index_fits else index_bits
-    if source.in_form == "kept":
-        sweep = InSweep(stored_bits, stored_bits)
-    elif memory.coefficients_stay:
-        sweep = InSweep(map_bits, spilled_index)
-    elif not copy:
-        sweep = InSweep(passes * map_bits, map_bits + spilled_index)
-    else:
-        sweep = InSweep(passes * map_bits, stored_bits, stored_bits)
-        # The first pass feeds the array directly; the spilled copy serves the later ones.
-    nest = replace(nest, in_sweep_bits=sweep)
+    stored_bits, index_bits = words_of(p, layer, options), index_of(p, layer, options)
+    sweep = _in_sweep(source, memory, copy, stored_bits, index_bits)
+    nest = replace(kept_nest(layer, kept, p.wavelet_bits, accelerator), in_sweep_bits=sweep)
     reserved = {"index": index_bits} if memory.index_fits else {}
     found = best_tiling(nest, capacity(accelerator, reserved))
     if found is None:
         return None
     tiling, traffic = found
-    again = memory.coefficients_stay or not copy
-    gathers = traffic.in_passes if again and source.in_form != "kept" else 1
+    haars, gathers = _runs(source, memory, copy, traffic.in_passes)
     array = accelerator.array
     return Plan(
         layer,
@@ -148,12 +134,36 @@ def _planned(
         nest,
         tiling,
         traffic,
-        haar_runs=passes if memory.coefficients_stay or copy else passes + gathers - 1,
+        haar_runs=haars,
         gather_runs=gathers,
         count=gemm_count(
             kept, shape.channels, layer.out_shape.channels, array.rows, array.columns, array.dataflow
         ),
     )
+
+
+def _in_sweep(
+    source: Source, memory: SelectionMemory, copy: bool, stored_bits: int, index_bits: int
+) -> InSweep:
+    """What passing over the input costs: as kept words, from the coefficients on chip, or as the map."""
+    map_bits = 0 if source.in_on_chip else source.in_read_bits
+    spilled_index = 0 if memory.index_fits else index_bits
+    first = map_bits if memory.coefficients_fit else 2 * map_bits
+    if source.in_form == "kept":
+        return InSweep(stored_bits, stored_bits)
+    if memory.coefficients_stay:
+        return InSweep(map_bits, spilled_index)
+    if copy:  # the first pass feeds the array directly; the spilled copy serves the later ones
+        return InSweep(first, stored_bits, stored_bits)
+    return InSweep(first, map_bits + spilled_index)
+
+
+def _runs(source: Source, memory: SelectionMemory, copy: bool, in_passes: int) -> tuple[int, int]:
+    """How often the Haar and the gather run where the array passes over its input `in_passes` times."""
+    passes = 1 if memory.coefficients_fit else 2
+    again = memory.coefficients_stay or not copy
+    gathers = in_passes if again and source.in_form != "kept" else 1
+    return (passes if memory.coefficients_stay or copy else passes + gathers - 1), gathers
 
 
 def dram_bits(plan: Plan) -> DramBits:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from wccsim.counting.count import LayerCount, count_network
 from wccsim.counting.gates import GateWeights, read_gates
@@ -16,6 +17,12 @@ from wccsim.network.catalog import load_network
 from wccsim.network.model import Network
 from wccsim.parameters import parse_keep
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Setting = Union[str, int, float, bool, None]  # noqa: UP007 - an alias evaluated at run time
+Options = TypeVar("Options", bound="DataclassInstance")
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkCount:
@@ -24,7 +31,7 @@ class NetworkCount:
     network: Network
     options: CountingOptions
     counts: tuple[LayerCount, ...]
-    asked: dict[str, str | int | float | bool | None]
+    asked: dict[str, Setting]
     gates: GateWeights | None = None
 
 
@@ -55,39 +62,55 @@ def count(
     `exempt_bits` is the width of the exempt layers instead of their own.
     `rules` are the fields of `CountingOptions`. WccsimError for anything that is not allowed.
     """
-    known = CountingOptions.__dataclass_fields__
-    unknown = [name for name in rules if name not in known]
-    if unknown:
-        raise WccsimError(f"counting rule {unknown[0]!r} is not known; allowed: {', '.join(known)}")
-    options = CountingOptions(**rules)
-    kept = None if keep is None else parse_keep(keep)
-    size = parse_size(input_size) if isinstance(input_size, str) else input_size
-    if isinstance(network, Network):
-        if size is not None:
-            raise WccsimError("input_size is for a name or a file; this network has its sizes resolved")
-    else:
-        network = load_network(network, input_size=size, allow_unsupported=allow_unsupported)
-    changed = configured(
+    options = options_of(CountingOptions, rules, "counting rule")
+    changed, asked = asked_network(
         network,
+        input_size=input_size,
+        allow_unsupported=allow_unsupported,
         weight_bits=weight_bits,
         act_bits=act_bits,
-        keep=kept,
+        keep=keep,
         levels=levels,
         exempt_bits=exempt_bits,
     )
     gates = read_gates() if options.definition == "gates" else None
-    asked: dict[str, str | int | float | bool | None] = {
+    return NetworkCount(changed, options, count_network(changed, options, gates), asked, gates)
+
+
+def options_of(kind: type[Options], given: Mapping[str, Any], what: str) -> Options:
+    """The dataclass `kind` of the given fields; WccsimError names a field that it has not, as a `what`."""
+    known = [field.name for field in fields(kind)]
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise WccsimError(f"{what} {unknown[0]!r} is not known; allowed: {', '.join(known)}")
+    return kind(**given)
+
+
+def asked_network(
+    network: Network | Path | str,
+    *,
+    input_size: tuple[int, int] | str | None,
+    allow_unsupported: bool,
+    keep: object,
+    **settings: int | None,
+) -> tuple[Network, dict[str, Setting]]:
+    """The network, loaded and configured as in `count`, and what was asked of it, by name.
+
+    `settings`: weight_bits, act_bits, levels and exempt_bits; what is None was not asked for.
+    """
+    kept = None if keep is None else parse_keep(keep)
+    size = parse_size(input_size) if isinstance(input_size, str) else input_size
+    if not isinstance(network, Network):
+        network = load_network(network, input_size=size, allow_unsupported=allow_unsupported)
+    elif size is not None:
+        raise WccsimError("input_size is for a name or a file; this network has its sizes resolved")
+    given: dict[str, Setting] = {
         "input": "x".join(map(str, size)) if size else None,
-        "weight_bits": weight_bits,
-        "act_bits": act_bits,
+        "weight_bits": settings.get("weight_bits"),
+        "act_bits": settings.get("act_bits"),
         "keep": None if kept is None else str(kept),
-        "levels": levels,
-        "exempt_bits": exempt_bits,
+        "levels": settings.get("levels"),
+        "exempt_bits": settings.get("exempt_bits"),
     }
-    return NetworkCount(
-        changed,
-        options,
-        count_network(changed, options, gates),
-        {name: value for name, value in asked.items() if value is not None},
-        gates,
-    )
+    asked: dict[str, Setting] = {name: value for name, value in given.items() if value is not None}
+    return configured(network, keep=kept, **settings), asked

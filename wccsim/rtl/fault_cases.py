@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wccsim.errors import WccsimError
-from wccsim.rtl.sets import Case, cases
+from wccsim.rtl.sets import CASES, Case
 
 EXTRA = (
     Case("one-kept-bias", bias="random", settings={"keep": "1/128"}),
@@ -13,7 +13,7 @@ EXTRA = (
 
 def case_of(name: str) -> Case:
     """The case of this name; WccsimError where there is none."""
-    for case in (*cases(), *EXTRA):
+    for case in (*CASES, *EXTRA):
         if case.name == name:
             return case
     raise WccsimError(f"there is no case {name!r}")

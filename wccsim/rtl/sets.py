@@ -161,68 +161,61 @@ def _bias(case: Case, p: WccParameters, rng: random.Random) -> list[int] | None:
     return [rng.randint(allowed.min // 4, allowed.max // 4) for _ in range(case.out_channels)]
 
 
-def _case(name: str, *, settings: dict[str, Any] | None = None, **shape: Any) -> Case:
-    return Case(name=name, settings=settings or {}, **shape)
-
-
-def cases() -> list[Case]:
-    """The shipped sets, each named for what it is there to show."""
-    return [
-        _case("random"),
-        _case("one-level", settings={"levels": 1}, height=6, width=10),
-        _case("two-levels-bias", settings={"levels": 2, "wavelet_bits": 12}, bias="random", width=20),
-        _case("four-levels", settings={"levels": 4, "relu": True}, height=32, width=16, channels=3),
-        _case(
-            "five-levels",
-            settings={"levels": 5},
-            height=32,
-            width=32,
-            channels=2,
-            out_channels=2,
-            bias="random",
-        ),
-        _case("padding", settings={"keep": "30%"}, height=13, width=21, bias="random"),
-        _case("all-minimum", content="minimum", bias="maximal"),
-        _case("saturated-impulse", content="impulse", settings={"keep": "1/2"}, bias="maximal"),
-        _case("ties", content="ties", settings={"levels": 2, "keep": "1/3"}),
-        _case("constant", content="constant", settings={"relu": True}),
-        _case("one-kept", settings={"keep": "1/256"}),
-        _case("all-kept", settings={"keep": 1, "levels": 2}, height=8, width=12),
-        _case(
-            "odd-lanes",
-            channels=7,
-            out_channels=9,
-            p_lanes=3,
-            q_lanes=2,
-            settings={"relu": True, "out_unsigned": True},
-        ),
-        _case("one-lane", channels=3, out_channels=2, p_lanes=1, q_lanes=1, settings={"levels": 2}),
-        _case("requantiser-ties", scales="powers", bias="random", settings={"levels": 2}),
-        _case(
-            "narrow", settings={"in_bits": 4, "act_bits": 4, "weight_bits": 4, "wavelet_bits": 8, "levels": 2}
-        ),
-        _case(
-            "two-bits",
-            settings={"in_bits": 2, "act_bits": 2, "weight_bits": 2, "wavelet_bits": 8, "levels": 1},
-        ),
-        _case(
-            "wide",
-            settings={"in_bits": 16, "levels": 5, "score": "l1"},
-            height=32,
-            width=32,
-            channels=3,
-            out_channels=3,
-        ),
-        _case(
-            "nine-bits",
-            content="smooth",
-            settings={"in_bits": 9, "relu": True, "out_unsigned": True},
-            bias="random",
-        ),
-        _case("binned-3", settings={"selection": "binned:3"}, content="smooth"),
-        _case("binned-0", settings={"selection": "binned:0", "levels": 2}),
-        _case("binned-5", settings={"selection": "binned:5", "levels": 2}),
-        _case("score-max", settings={"score": "max", "levels": 2}),
-        _case("level-shift", content="smooth", settings={"per_level_shift": [0, 1, 2], "wavelet_bits": 16}),
-        _case("double-rounding", settings={"requantise_mode": "tflite_double", "levels": 2}, bias="random"),
-    ]
+# The shipped sets, each named for what it is there to show.
+CASES = (
+    Case("random"),
+    Case("one-level", settings={"levels": 1}, height=6, width=10),
+    Case("two-levels-bias", settings={"levels": 2, "wavelet_bits": 12}, bias="random", width=20),
+    Case("four-levels", settings={"levels": 4, "relu": True}, height=32, width=16, channels=3),
+    Case(
+        "five-levels",
+        settings={"levels": 5},
+        height=32,
+        width=32,
+        channels=2,
+        out_channels=2,
+        bias="random",
+    ),
+    Case("padding", settings={"keep": "30%"}, height=13, width=21, bias="random"),
+    Case("all-minimum", content="minimum", bias="maximal"),
+    Case("saturated-impulse", content="impulse", settings={"keep": "1/2"}, bias="maximal"),
+    Case("ties", content="ties", settings={"levels": 2, "keep": "1/3"}),
+    Case("constant", content="constant", settings={"relu": True}),
+    Case("one-kept", settings={"keep": "1/256"}),
+    Case("all-kept", settings={"keep": 1, "levels": 2}, height=8, width=12),
+    Case(
+        "odd-lanes",
+        channels=7,
+        out_channels=9,
+        p_lanes=3,
+        q_lanes=2,
+        settings={"relu": True, "out_unsigned": True},
+    ),
+    Case("one-lane", channels=3, out_channels=2, p_lanes=1, q_lanes=1, settings={"levels": 2}),
+    Case("requantiser-ties", scales="powers", bias="random", settings={"levels": 2}),
+    Case("narrow", settings={"in_bits": 4, "act_bits": 4, "weight_bits": 4, "wavelet_bits": 8, "levels": 2}),
+    Case(
+        "two-bits",
+        settings={"in_bits": 2, "act_bits": 2, "weight_bits": 2, "wavelet_bits": 8, "levels": 1},
+    ),
+    Case(
+        "wide",
+        settings={"in_bits": 16, "levels": 5, "score": "l1"},
+        height=32,
+        width=32,
+        channels=3,
+        out_channels=3,
+    ),
+    Case(
+        "nine-bits",
+        content="smooth",
+        settings={"in_bits": 9, "relu": True, "out_unsigned": True},
+        bias="random",
+    ),
+    Case("binned-3", settings={"selection": "binned:3"}, content="smooth"),
+    Case("binned-0", settings={"selection": "binned:0", "levels": 2}),
+    Case("binned-5", settings={"selection": "binned:5", "levels": 2}),
+    Case("score-max", settings={"score": "max", "levels": 2}),
+    Case("level-shift", content="smooth", settings={"per_level_shift": [0, 1, 2], "wavelet_bits": 16}),
+    Case("double-rounding", settings={"requantise_mode": "tflite_double", "levels": 2}, bias="random"),
+)
