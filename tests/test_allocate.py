@@ -133,6 +133,31 @@ def test_prices_said_to_be_exact_add_up_under_every_mixture(data, objective, com
     assert choices.fixed + sum(c.cost for c in picked) == whole
 
 
+def test_the_bound_is_reached_where_the_walk_ends_at_the_budget():
+    """Strong duality at the corners of the hulls: what fits exactly is the best there is."""
+    one = job(CostOptions())
+    choices = choices_of(one, WIDE_GRID, "bops")
+    hulls = [_hull(options) for options in choices.of_layer]
+    steps = sorted(
+        ((a.distortion - b.distortion) / (b.cost - a.cost), b.cost - a.cost)
+        for hull in hulls
+        for a, b in itertools.pairwise(hull)
+    )[::-1]
+    budget = choices.fixed + sum(hull[0].cost for hull in hulls) + sum(more for _, more in steps[:7])
+    found = allocate(one, WIDE_GRID, "bops", budget)
+    assert found.best.cost == budget
+    assert found.bound == pytest.approx(found.best.distortion, rel=1e-9)
+
+
+def test_the_papers_rule_keeps_a_quarter_of_large_maps_and_half_of_small_ones():
+    """Large: at least an eighth of the network's input, 224 rows."""
+    found = allocate(job(CostOptions()), WIDE_GRID, "bops", 1e30)
+    heights = {layer.in_shape.height for layer in found.layers}
+    assert 224 // 8 in heights and min(heights) < 224 // 8 < max(heights)
+    for layer, choice in zip(found.layers, found.rule.choices, strict=True):
+        assert choice.setting.keep == (Fraction(1, 4) if layer.in_shape.height >= 28 else Fraction(1, 2))
+
+
 def test_budgets_of_the_command_line():
     assert parse_budget("bops=673e9") == ("bops", 673e9)
     assert parse_budget("energy=2.5mJ") == ("energy", 2.5e9)

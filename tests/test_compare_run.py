@@ -1,6 +1,7 @@
 """The run: order, parallel equal to serial, resumed without loss, bad input in one line, the outputs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,15 @@ def test_the_crossover_is_where_the_difference_is_zero() -> None:
     assert crossover(lossless, "m").ahead_up_to == 6.0
     assert crossover(rows[:2] + rows[3:5], "m").ahead_up_to == float("inf")
     assert winners(rows, "m")[6.0].codec == "uniform"
+
+
+def test_fewer_bits_win_a_tie_then_the_codec_that_comes_first() -> None:
+    def at(codec: str, bits: float) -> Row:
+        return replace(row("m", codec, 2.0, 10.0), bits_per_value=bits)
+
+    assert winners([at("wcc", 2.01), at("klt", 1.99)], "m")[2.0].codec == "klt"
+    assert winners([at("klt", 1.99), at("wcc", 2.01)], "m")[2.0].codec == "klt"
+    assert winners([at("wcc", 2.0), at("klt", 2.0)], "m")[2.0].codec == "wcc"
 
 
 def test_a_depth_is_read_from_the_name_or_unknown() -> None:

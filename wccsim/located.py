@@ -56,14 +56,17 @@ class Node:
 
     @property
     def is_mapping(self) -> bool:
+        """Whether it is keys with values."""
         return isinstance(self.value, dict)
 
     @property
     def is_list(self) -> bool:
+        """Whether it is a list."""
         return isinstance(self.value, list)
 
     @property
     def is_null(self) -> bool:
+        """Whether nothing stands there: no value, `~` or `null`, not in quotes."""
         return not self.quoted and self.value in ("", "~", "null")
 
     def mapping(self, what: str, allowed: tuple[str, ...], required: tuple[str, ...] = ()) -> dict[str, Node]:

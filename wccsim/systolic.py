@@ -11,12 +11,10 @@ section 6, with R = P input lanes and C = Q outputs. Pure integers until the per
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from wccsim.cycles import ceil_div
 from wccsim.errors import WccsimError
 
-Dataflow = Literal["ws", "os", "is", "dot"]
 DATAFLOWS = ("ws", "os", "is", "dot")
 SYSTOLIC = ("ws", "os", "is")
 

@@ -14,6 +14,8 @@ from wccsim.errors import WccsimError
 from wccsim.files import need_matplotlib
 
 if TYPE_CHECKING:
+    from wccsim.compare.rows import Row
+    from wccsim.compare.weight_rows import WeightRow
     from wccsim.compare.weights import WeightGrid
 
 _WEIGHT_CODECS = (
@@ -72,14 +74,10 @@ def compare(
     one_thread_each()
     count = process_count(jobs)
     free = check_outputs(csv_path, json_path)
-    from wccsim.compare.network import network_rows
     from wccsim.compare.run import compare_layers
     from wccsim.default_maps import default_map_paths
     from wccsim.progress import progress
-    from wccsim.report.comparison import report_of, summary_text, verdict_text
-    from wccsim.report.network_table import network_section, network_text
-    from wccsim.report.tables import write_csv, write_json
-    from wccsim.report.weight_column import weight_report, weight_section, weight_text, weights_path
+    from wccsim.report.weight_column import weights_path
 
     grid = _grid(weights, weight_codec)
     if grid is not None and not free:
@@ -102,27 +100,60 @@ def compare(
         paths, _rates(bits), names, weights=grid, scale=scale, jobs=count, store=kept, watch=watch
     )
     rows, weight_rows = [one.row for one in found], [row for one in found for row in one.weights]
-    inputs = dict(_digests(paths, rows))
+    _write_tables(csv_path, json_path, rows, weight_rows, dict(_digests(paths, rows)))
+    _draw(plot, html, rows, weight_rows, paths)
+    if free:
+        click.echo(_text(rows, weight_rows), nl=False)
+    if store is None and kept is not None:
+        kept.unlink(missing_ok=True)  # everything in it is now in the CSV
+
+
+def _write_tables(
+    csv_path: str | None,
+    json_path: str | None,
+    rows: list[Row],
+    weight_rows: list[WeightRow],
+    inputs: dict[str, str],
+) -> None:
+    """The rows as CSV and JSON where they are asked for; those of weights beside them."""
+    from wccsim.report.comparison import report_of
+    from wccsim.report.tables import write_csv, write_json
+    from wccsim.report.weight_column import weight_report, weights_path
+
     for path, write in ((csv_path, write_csv), (json_path, write_json)):
         if path is not None:
             write(path, report_of(rows, inputs))
         if path is not None and weight_rows:
             write(weights_path(path), weight_report(weight_rows, inputs))
+
+
+def _draw(
+    plot: Path | None, html: Path | None, rows: list[Row], weight_rows: list[WeightRow], paths: list[Path]
+) -> None:
+    """The rate-distortion plot and the page where they are asked for."""
     if plot is not None:
         from wccsim.report.plots import rate_distortion
 
         rate_distortion(rows, plot)
     if html is not None:
+        from wccsim.compare.network import network_rows
         from wccsim.report.html import write_comparison
+        from wccsim.report.network_table import network_section
+        from wccsim.report.weight_column import weight_section
 
         further = [*network_section(network_rows(rows)), *weight_section(weight_rows)]
         write_comparison(rows, paths, html, further=further)
-    if free:
-        tables = [summary_text(rows), network_text(network_rows(rows)), weight_text(weight_rows)]
-        texts = [*tables, verdict_text(rows)]
-        click.echo("\n".join(text for text in texts if text), nl=False)
-    if store is None and kept is not None:
-        kept.unlink(missing_ok=True)  # everything in it is now in the CSV
+
+
+def _text(rows: list[Row], weight_rows: list[WeightRow]) -> str:
+    """The tables for a terminal: by map, over the network, with weights; and where WCC wins, in words."""
+    from wccsim.compare.network import network_rows
+    from wccsim.report.comparison import summary_text, verdict_text
+    from wccsim.report.network_table import network_text
+    from wccsim.report.weight_column import weight_text
+
+    tables = [summary_text(rows), network_text(network_rows(rows)), weight_text(weight_rows)]
+    return "\n".join(text for text in (*tables, verdict_text(rows)) if text)
 
 
 def _check_outputs(

@@ -7,7 +7,6 @@ to `wccsim.cost.wcc` point by point: integers exactly, energies to rounding.
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -213,8 +212,3 @@ def _chunk_costs(points: Points, accelerator: Accelerator, prices: Prices, optio
     cycles, energy = stage_costs(points, c, s, memory, accelerator, prices.table, options)
     bops = macs * points.act_bits * points.weight_bits + haar
     return Costs(macs, bops, cycles, memory.dram_bits(points, s), energy)
-
-
-def kept_positions(positions: Ints, keep: Fraction) -> Ints:
-    """k = floor(keep * N), exact."""
-    return positions * keep.numerator // keep.denominator

@@ -24,13 +24,12 @@ FORMAT = "wccsim-layer"
 FORMAT_VERSION = 1
 WIDEST_CHECK = 1 << 24
 ARRAYS = ("weights", "weight_scale", "r1", "r2", "r3", "bias", "real_bias")
-OUT_HIGHEST = {"int8": 127, "uint8": 255}
 
 Float = npt.NDArray[np.float64]
 Pair = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WCCLayer:
     """Everything a layer is but the map: integers for the datapath and the real scales they stand for.
 

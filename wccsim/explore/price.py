@@ -46,7 +46,7 @@ class Job:
     settings: tuple[Setting, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """Layer-points, settings outermost: `values[name]` has one entry for each setting and layer.
 
@@ -66,7 +66,7 @@ class Part:
         return self.values[name].reshape(len(self.settings), len(self.layers))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Around:
     """Where each layer's maps lie: one dict for each way they can, and which one each setting takes."""
 

@@ -23,7 +23,7 @@ from wccsim.files import replacing
 SETTINGS_A_PART = 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """Totals of the network under every setting, in the grid's order."""
 

@@ -82,7 +82,7 @@ class DdrScript:
         return read + self.joules(self.write_current_a, values_out, bits_out)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # no slots: cached_property keeps its value in the instance
 class EnergyTable:
     """Priced actions of one technology and one DRAM. All answers are picojoules."""
 

@@ -38,6 +38,7 @@ class Request:
         return self.sources[0]
 
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
+        """The integer at `key`, from low to high; without it `default`, and an error where there is none."""
         if key not in self.keys:
             if default is None:
                 self.node.fail(f"{self.name}: key {key!r} is missing")
@@ -45,9 +46,11 @@ class Request:
         return self.keys[key].integer(key, low, high)
 
     def pair(self, key: str, low: int, high: int, default: Pair) -> Pair:
+        """(rows, columns) at `key`, each from low to high; one number stands for both."""
         return pair(self.keys[key], key, low, high) if key in self.keys else default
 
     def window(self, default_padding: Node | None = None, stride: Pair | None = None) -> Window:
+        """Kernel, stride, dilation and padding; what is not given is 1, `stride` and `default_padding`."""
         kernel = self.pair("kernel", 1, MAX_WINDOW, (1, 1))
         given = self.keys.get("padding", default_padding)
         return Window(

@@ -10,6 +10,7 @@ import ast
 import operator
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NoReturn
 
 from wccsim.errors import Place, WccsimError
@@ -123,36 +124,48 @@ def _scalar(value: Value, place: Place) -> Scalar:
 
 
 def evaluate(text: str, values: Mapping[str, Value], place: Place) -> Scalar:
-    """The value of an expression such as `channels * expand // 2`."""
+    """The value of an expression such as `channels * expand // 2`.
 
-    def fail(why: str) -> NoReturn:
-        raise WccsimError(f"expression {text!r}: {why}; allowed: {ALLOWED}", place)
-
+    Raises WccsimError at `place` for anything but integers, texts, names of `values` and the operators
+    allowed, for a division by zero and for a magnitude beyond MAX_MAGNITUDE.
+    """
     if len(text) > MAX_LENGTH:
         raise WccsimError(f"an expression of {len(text)} characters; allowed: {MAX_LENGTH}", place)
+    expression = _Expression(text, values, place)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Python only warns of `1if a`; here it is refused
             tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, Warning, ValueError, MemoryError, RecursionError):
-        fail("cannot be read")
+        expression.fail("cannot be read")
+    return expression.value(tree)
 
-    def number(node: ast.expr) -> int:
-        found = value(node)
-        return found if isinstance(found, int) else fail(f"{found!r} is not an integer")
 
-    def value(node: ast.expr) -> Scalar:
+@dataclass(frozen=True, slots=True)
+class _Expression:
+    """An expression being evaluated: its text and place for messages, and what its names stand for."""
+
+    text: str
+    values: Mapping[str, Value]
+    place: Place
+
+    def fail(self, why: str) -> NoReturn:
+        raise WccsimError(f"expression {self.text!r}: {why}; allowed: {ALLOWED}", self.place)
+
+    def value(self, node: ast.expr) -> Scalar:
+        """The value of a part of the expression."""
+        number, value = self.number, self.value
         match node:
             case ast.Constant(value=int() | str() as constant):
                 return constant
             case ast.Name(id=name):
-                return _scalar(_look_up(name, values, place), place)
+                return _scalar(_look_up(name, self.values, self.place), self.place)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -number(operand)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return not number(operand)
             case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _OPERATORS:
-                return bounded(_OPERATORS[type(sign)], number(left), number(right))
+                return self.bounded(_OPERATORS[type(sign)], number(left), number(right))
             case ast.BoolOp(op=joint, values=parts):
                 return (all if isinstance(joint, ast.And) else any)([number(part) for part in parts])
             case ast.IfExp(test=test, body=body, orelse=orelse):
@@ -161,13 +174,17 @@ def evaluate(text: str, values: Mapping[str, Value], place: Place) -> Scalar:
                 return _COMPARISONS[type(sign)](value(left), value(right))
             case ast.Compare(left=left, ops=[sign], comparators=[right]) if type(sign) in _ORDERS:
                 return _ORDERS[type(sign)](number(left), number(right))
-        return fail("not understood")
+        self.fail("not understood")
 
-    def bounded(sign: Callable[[int, int], int], left: int, right: int) -> int:
+    def number(self, node: ast.expr) -> int:
+        """The value of a part that must be an integer."""
+        found = self.value(node)
+        return found if isinstance(found, int) else self.fail(f"{found!r} is not an integer")
+
+    def bounded(self, sign: Callable[[int, int], int], left: int, right: int) -> int:
+        """The result of an operation, refused beyond MAX_MAGNITUDE."""
         try:
             result = sign(left, right)
         except ZeroDivisionError:
-            fail("divides by zero")
-        return result if abs(result) <= MAX_MAGNITUDE else fail(f"its value is beyond {MAX_MAGNITUDE}")
-
-    return value(tree)
+            self.fail("divides by zero")
+        return result if abs(result) <= MAX_MAGNITUDE else self.fail(f"its value is beyond {MAX_MAGNITUDE}")

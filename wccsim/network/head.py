@@ -134,6 +134,7 @@ def inputs(node: Node, override: tuple[int, int] | None) -> Iterator[Layer]:
 
 
 def rules(head: dict[str, Node]) -> Rules:
+    """The `defaults` and the `settings` by pattern; WccsimError, with its place, for what is not allowed."""
     defaults = head["defaults"].mapping("defaults", DEFAULT_KEYS) if "defaults" in head else {}
     patterns = []
     for item in head["settings"].items("settings") if "settings" in head else []:
@@ -150,6 +151,7 @@ def rules(head: dict[str, Node]) -> Rules:
 
 
 def blocks(node: Node) -> dict[str, Block]:
+    """The blocks by name, with the defaults of their parameters; WccsimError for a name not allowed."""
     found = {}
     for name, item in node.entries("blocks").items():
         if name in OPERATORS or not re.fullmatch(r"[a-z][a-z0-9_]*", name):

@@ -40,6 +40,7 @@ class Build:
     repeated: dict[str, int] = field(default_factory=dict)
 
     def add(self, layer: Layer) -> Layer:
+        """Append `layer`, whose name is free."""
         self.layers[layer.name] = layer
         return layer
 
@@ -53,6 +54,7 @@ class Build:
         return found
 
     def dims(self, name: str, what: str) -> tuple[int, ...]:
+        """The dimensions of a tensor, as the model infers them; WccsimError, naming `what`, without."""
         if name not in self.graph.dims:
             raise WccsimError(f"the size of {what} is not known")
         return self.graph.dims[name]
@@ -75,6 +77,7 @@ class Build:
         return self.view(given, shape_of(given.dims))
 
     def out_shape(self, node: Node) -> Shape:
+        """The first output as a map."""
         return shape_of(self.dims(node.outputs[0], f"output {node.outputs[0]!r}"))
 
     def known(self, node: Node, index: int) -> Constant | None:
@@ -90,6 +93,7 @@ class Build:
         return found
 
     def weights(self, node: Node, index: int) -> Constant:
+        """The constant of at least two dimensions at input `index`; NotUnderstood for anything else."""
         found = self.known(node, index)
         if found is None or len(found.dims) < 2 or min(found.dims) < 1:
             raise NotUnderstood(f"input {index} (the weights) is no constant of known size")

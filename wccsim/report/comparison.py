@@ -28,32 +28,14 @@ def report_of(rows: Sequence[Row], inputs: Mapping[str, str]) -> Report:
 
 def summary_text(rows: Sequence[Row], codec: str = "wcc", against: str = "uniform") -> str:
     """One line a map and rate: SNR of uniform and WCC, and the codec that loses least."""
+    targets = sorted({row.target for row in rows if row.target is not None})
     lines: list[list[Cell]] = []
     for first in maps_of(rows):
         ours, theirs = rows_of(rows, first.map, codec), rows_of(rows, first.map, against)
         won = winners(rows, first.map)
-        for target in sorted({row.target for row in rows if row.target is not None}):
-            if target not in won:
-                lines.append([first.map, f"{target:g}", "", "", "", "none within 1 %", "", "", ""])
-                continue
-            best = won[target]
-            mine, other = ours.get(target), theirs.get(target)
-            gap = _db(difference(mine, other)) if mine and other else ""
-            lines.append(
-                [
-                    first.map,
-                    f"{target:g}",
-                    _snr(other),
-                    _snr(mine),
-                    gap,
-                    best.codec,
-                    _snr(best),
-                    f"{best.bits_per_value:.2f}",
-                    ""
-                    if best.layer_bops is None or not best.dense_bops
-                    else f"{best.layer_bops / best.dense_bops:.2f}",
-                ]
-            )
+        for target in targets:
+            cells = _contest(ours.get(target), theirs.get(target), won.get(target))
+            lines.append([first.map, f"{target:g}", *cells])
     lines += _means(rows, codec, against)
     headers = [
         "map",
@@ -80,6 +62,17 @@ def verdict_text(rows: Sequence[Row]) -> str:
     """Where WCC wins and where it loses, in words; "" where the rows do not hold WCC beside uniform."""
     sentences = verdict(rows)
     return "".join(f"{fill(sentence, WIDTH, break_on_hyphens=False)}\n" for sentence in sentences)
+
+
+def _contest(mine: Row | None, other: Row | None, best: Row | None) -> list[Cell]:
+    """The cells after map and bits: both SNRs, the gap, and the codec that loses least with what it pays."""
+    if best is None:
+        return ["", "", "", "none within 1 %", "", "", ""]
+    gap = _db(difference(mine, other)) if mine and other else ""
+    share = (
+        f"{best.layer_bops / best.dense_bops:.2f}" if best.layer_bops is not None and best.dense_bops else ""
+    )
+    return [_snr(other), _snr(mine), gap, best.codec, _snr(best), f"{best.bits_per_value:.2f}", share]
 
 
 def _means(rows: Sequence[Row], codec: str, against: str) -> list[list[Cell]]:

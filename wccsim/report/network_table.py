@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from wccsim.compare.network import NETWORK_COLUMNS, NetworkRow, network_cells
+from wccsim.compare.network import NetworkRow
 from wccsim.report.html import bullets, decibels, section, table
-from wccsim.report.tables import Provenance, Report
 from wccsim.report.terminal import Align, Cell, terminal_table
 
 _MEASURED = {"output": "after the convolution", "map": "of the map"}
@@ -18,12 +17,6 @@ _INTRO = (
     "more bits in total."
 )
 _NOTICED = 0.005  # dB
-
-
-def network_report(rows: Sequence[NetworkRow]) -> Report:
-    """The rows with their provenance."""
-    rules = {"error": "mean over the layers of noise over signal; output: after the 1x1 convolution"}
-    return Report(NETWORK_COLUMNS, network_cells(rows), Provenance("compare", {}, rules))
 
 
 def network_text(rows: Sequence[NetworkRow]) -> str:

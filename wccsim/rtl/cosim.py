@@ -19,7 +19,6 @@ from wccsim.rtl.process import RTL, build_folder, need, rtl_sources, run_tool
 
 SIMULATORS = ("icarus", "verilator")
 TOOLS = {"icarus": ("iverilog", "vvp"), "verilator": ("verilator", "g++")}
-ORDER = (*STAGES, "cycles")
 
 
 @dataclass(frozen=True, slots=True)
