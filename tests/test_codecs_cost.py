@@ -36,6 +36,26 @@ def test_work_per_value_of_8_bits(name: str, bops: int, multiplies: Fraction, ad
     assert (cost.encode_bops, cost.encode_multiplies, cost.encode_adds) == (bops, multiplies, adds)
 
 
+@pytest.mark.parametrize(
+    ("name", "setting", "buffer_bits"),
+    [
+        ("zvc", {}, 32 * (8 + 1)),  # a block of words and its presence map
+        ("zvc", {"layout": "interleaved"}, 8 + 1),
+        ("csr", {}, 32 * 8),  # a row of 32 words
+        ("csr", {"layout": "relative"}, 8),
+        # 512 positions of 16 channels of 8 + 2 * 3 bits, and a score of 2 * 13 bits, 16 summed, and one more
+        ("wcc", {}, 512 * (16 * 14 + 2 * 13 + 4 + 1)),
+    ],
+)
+def test_what_a_coder_holds_by_hand(name: str, setting: dict[str, str], buffer_bits: int) -> None:
+    assert wccsim.codec(name, **setting).cost((16, 16, 32), 8).buffer_bits == buffer_bits
+
+
+def test_the_last_requantiser_of_wcc_multiplies_a_word_of_the_inverse() -> None:
+    """16 bits times 8 + 3 + 2: a word of 8 bits after three levels of the exact inverse."""
+    assert wccsim.codec("wcc").cost((16, 32, 32), 8).decode_side_bops == 16 * 13
+
+
 def test_every_codec_states_exact_numbers_that_grow_with_the_word() -> None:
     for name in CODECS:
         narrow, wide = (wccsim.codec(name).cost((16, 32, 32), bits) for bits in (8, 16))

@@ -18,7 +18,7 @@ from wccsim.counting.run import count
 from wccsim.errors import WccsimError
 from wccsim.explore import sweep as sweep_module
 from wccsim.explore.cluster import dask_executor, local_executor
-from wccsim.explore.distortion import Curve, Distortion, effective_bits, read_curves
+from wccsim.explore.distortion import Curve, Distortion, _curve, effective_bits, read_curves
 from wccsim.explore.grid import Grid, parse_integers, parse_keeps
 from wccsim.explore.price import Job, price_part
 from wccsim.explore.sweep import jobs_of, pareto_front, sweep
@@ -293,3 +293,18 @@ def test_texts_of_the_command_line():
 def test_a_keep_that_keeps_nothing_is_named_with_its_layer():
     with pytest.raises(WccsimError, match=r"layer .*: keep 1/1000 of its .* keeps none"):
         sweep(job(), Grid((Fraction(1, 1000),)))
+
+
+def test_a_curve_is_straight_between_its_points_and_prolonged_at_both_ends() -> None:
+    """log2(noise/signal) -2, -4, -12 at 1, 2, 4 bits: slope -2, then -4; never more noise than signal."""
+    curve = Curve((1.0, 2.0, 4.0), (-2.0, -4.0, -12.0))
+    bits = np.array([0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0])
+    assert np.log2(curve.noise(bits)).tolist() == [-1, -2, -3, -4, -8, -12, -16]
+    assert curve.noise(np.array([-5.0])).tolist() == [1.0]
+
+
+def test_more_bits_never_hurt() -> None:
+    """A point with more noise than one with fewer bits takes that one's."""
+    curve = _curve({1.0: 3.0, 2.0: 7.0, 3.0: 1.0}, signal=16.0)
+    first, second, third = curve.log2_noise
+    assert first == second == math.log2((3 + 1 / 12) / 16) > third == math.log2((1 + 1 / 12) / 16)

@@ -217,3 +217,19 @@ def test_what_cannot_be_is_refused(said: str) -> None:
     with pytest.raises(WccsimError) as caught:
         REFUSED[said]()
     assert said in str(caught.value)
+
+
+def test_only_what_is_the_same_for_every_size_is_declared_by_the_module() -> None:
+    """(before, after, declared): stride 1 and an odd kernel; else the framework pads at run time."""
+    found = [
+        Window((kernel, kernel), (stride, stride), padding="same").axis(0, 8)
+        for kernel, stride in ((3, 1), (2, 1), (3, 2))
+    ]
+    assert found == [(1, 1, 2), (0, 1, 0), (0, 1, 0)]
+
+
+def test_a_transposed_convolution_declares_rows_and_columns_apart() -> None:
+    source = Layer("input", "input", (), Shape(2, 8, 8), Shape(2, 8, 8))
+    made = shapes.conv_transpose("up", source, 3, Window((4, 4), (2, 2), padding=(1, 0, 2, 1)))
+    assert made.module_padding == (1, 3)
+    assert made.out_shape == Shape(3, 7 * 2 + 4 - 1, 7 * 2 + 4 - 3)
