@@ -12,13 +12,14 @@ from wccsim.cost.options import CostOptions
 from wccsim.counting.run import count
 from wccsim.errors import WccsimError
 from wccsim.explore.allocate import _hull, _walk, allocate, parse_budget
-from wccsim.explore.choices import Choice, choices_of, mixed
+from wccsim.explore.choices import Choice, _owners, choices_of, mixed
 from wccsim.explore.distortion import Distortion
 from wccsim.explore.grid import Grid, Setting
 from wccsim.explore.price import Job
 from wccsim.hardware.accelerator_yaml import load_accelerator
 from wccsim.hardware.energy_yaml import load_energy
 from wccsim.network.catalog import load_network
+from wccsim.network.model import Layer, Network, Shape
 
 NETWORK = load_network("mobilenetv3_small")
 MACHINE, TABLE = load_accelerator("edge_npu_wcc"), load_energy("lpddr4")
@@ -131,6 +132,22 @@ def test_prices_said_to_be_exact_add_up_under_every_mixture(data, objective, com
     cost = network_cost(mixed(NETWORK, wanted), MACHINE, TABLE, one.options)
     whole = {"cycles": cost.cycles, "traffic": cost.dram_bits}[objective]
     assert choices.fixed + sum(c.cost for c in picked) == whole
+
+
+def test_a_layer_that_is_not_counted_is_paid_for_by_the_choice_before_it():
+    """It has no choice of its own; the layer before the first choice is paid for by the one that reads it."""
+    shape = Shape(4, 8, 8)
+    layers = [
+        Layer("input", "input", (), shape, shape),
+        Layer("stem", "conv", ("input",), shape, shape, kernel=(3, 3), padding=(1, 1, 1, 1)),
+        Layer("first", "conv", ("stem",), shape, shape),
+        Layer("uncounted", "conv", ("first",), shape, shape, counted=False),
+        Layer("second", "conv", ("uncounted",), shape, shape),
+    ]
+    owners = _owners(Network("chain", tuple(layers)), alone=False)
+    assert owners == {
+        "input": "first", "stem": "first", "first": "first", "uncounted": "first", "second": "second",
+    }  # fmt: skip
 
 
 def test_the_bound_is_reached_where_the_walk_ends_at_the_budget():

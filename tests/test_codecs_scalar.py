@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from codec_inputs import INPUTS, fingerprint, golden
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import wccsim
 from wccsim.codecs.apot import LEVELS
-from wccsim.codecs.scalar import clip_candidates
+from wccsim.codecs.scalar import _squared_error, clip_candidates, nearest_levels, reconstruction
 from wccsim.errors import WccsimError
 
 UNIFORM = [case for case in golden("proposed_vectors")["cases"] if case["codec"] == "uq"]
@@ -93,6 +93,24 @@ def test_candidates_of_wide_words_are_those_of_narrow_words_and_coarser_ones() -
     wide = clip_candidates(32767)
     assert wide[:255] == list(range(1, 256)) and wide[-1] == 32767
     assert max(b / a for a, b in pairwise(wide[254:])) < 1.01
+
+
+@settings(max_examples=150, deadline=None)
+@example([1, 3, 4], 2, [0, 1], True)  # 1 lies between 0.5 and 1.5, which become 1 and 2
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=6, unique=True),
+    st.integers(1, 60),
+    st.lists(st.integers(0, 60), min_size=1, max_size=9, unique=True),
+    st.booleans(),
+)
+def test_the_error_that_the_search_sums_is_that_of_the_nearest_levels(
+    above_zero: list[int], alpha: int, magnitudes: list[int], ties_up: bool
+) -> None:
+    levels = np.array([0, *sorted(above_zero)], np.int64)
+    values, counts = np.array(sorted(magnitudes), np.int64), np.arange(1, len(magnitudes) + 1)
+    decoded = reconstruction(levels, alpha)[nearest_levels(levels, alpha, ties_up, 61)[values]]
+    expected = int((counts * (values - decoded) ** 2).sum())
+    assert _squared_error(values, counts, alpha, levels, ties_up) == expected
 
 
 @pytest.mark.parametrize("case", UNIFORM, ids=lambda c: f"{c['input']}-{c['b']}")

@@ -1,6 +1,7 @@
 """ZVC, run-length and CSR against the ETH reference and the prototype, bit for bit."""
 
 import hashlib
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from codec_inputs import INPUTS, bits_of, fingerprint, golden, hex_of
 
 import wccsim
-from wccsim.codecs.base import Map
+from wccsim.codecs.base import HEADER_BITS, Map
 from wccsim.errors import WccsimError
 
 REFERENCE = golden("ethz_ref_vectors")["cases"]
@@ -133,3 +134,14 @@ def test_narrow_words_cost_their_own_width_and_wider_values_are_refused() -> Non
     assert np.array_equal(made.decode(encoded), x)
     with pytest.raises(WccsimError, match="zvc with word_bits=2 takes 0 to 3; the map holds 1 to 4"):
         made.encode(x + np.uint8(1))
+
+
+def test_a_column_that_stands_twice_in_a_row_is_refused() -> None:
+    """[5, 7, 0, 0]: two pointers of 3 bits, then column 0, 5, column 1, 7; the second column becomes 0."""
+    made = wccsim.codec("csr")
+    encoded = made.encode(np.array([[[5, 7, 0, 0]]], np.int8))
+    place = HEADER_BITS + 2 * 3 + (2 + 8) + 1
+    payload = bytearray(encoded.payload)
+    payload[place // 8] ^= 128 >> place % 8
+    with pytest.raises(WccsimError, match="positions or words that no encoder writes"):
+        made.decode(replace(encoded, payload=bytes(payload)))
