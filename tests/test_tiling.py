@@ -176,31 +176,15 @@ def waiting_rows(nest: Nest, tiling: Tiling) -> int:
     A row lies there from its one fetch until the last tile that reads it. The output channels, in one
     tile here, do not enter.
     """
-    loops = [
-        (loop, range(0, size, tile))
-        for loop, size, tile in (
-            (loop, getattr(nest, size), getattr(tiling, size))
-            for loop, size in zip(tiling.order, (SIZES[loop] for loop in tiling.order), strict=True)
-        )
-        if loop != "n"
-    ]
-    steps = [
-        dict(zip((loop for loop, _ in loops), point, strict=True))
-        for point in product(*(r for _, r in loops))
-    ]
-    used: list[set] = []
-    for at in steps:
-        low, high = input_rows(nest, at["m"], min(at["m"] + tiling.rows, nest.rows))
-        channels = range(at["k"], min(at["k"] + tiling.in_channels, nest.in_channels))
-        used.append({(row, channel) for row in range(low, high) for channel in channels})
-    first = {
-        element: min(t for t, tile in enumerate(used) if element in tile) for tile in used for element in tile
-    }
-    last = {element: max(t for t, tile in enumerate(used) if element in tile) for element in first}
-    return max(sum(first[e] <= t <= last[e] for e in first) for t in range(len(used)))
-
-
-SIZES = {"m": "rows", "n": "out_channels", "k": "in_channels"}
+    starts = product(range(0, nest.rows, tiling.rows), range(0, nest.in_channels, tiling.in_channels))
+    rows_outside = tiling.order.index("m") < tiling.order.index("k")
+    tiles: list[set] = []
+    for row, channel in sorted(starts, key=lambda at: at if rows_outside else at[::-1]):
+        low, high = input_rows(nest, row, min(row + tiling.rows, nest.rows))
+        channels = range(channel, min(channel + tiling.in_channels, nest.in_channels))
+        tiles.append(set(product(range(low, high), channels)))
+    uses = {one: [t for t, tile in enumerate(tiles) if one in tile] for one in set().union(*tiles)}
+    return max(sum(used[0] <= t <= used[-1] for used in uses.values()) for t in range(len(tiles)))
 
 
 @settings(max_examples=300, deadline=None)
