@@ -49,7 +49,9 @@ def test_a_page_is_self_contained_and_holds_every_row(name: str, tmp_path: Path)
     assert ("data:image/svg+xml;base64," in text) == (name in DRAWN)
     shown = set(cells(text))
     header, *rows = csv.read_text(encoding="utf-8").splitlines()
-    assert {unescape(head) for head in re.findall(r"<th>(.*?)</th>", text)} >= set(header.split(","))
+    heads = {unescape(head.replace("<wbr>", "")) for head in re.findall(r"<th>(.*?)</th>", text)}
+    assert heads >= set(header.split(","))
+    assert not re.search(r"<th>[^<]*\w_\w", text)  # a long name may break, or the table leaves the page
     assert all(row.split(",")[0].strip('"') in shown for row in rows)
 
 

@@ -25,7 +25,7 @@ body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;max-width:1180px;margin:2e
 h1{font-size:1.6em}h2{font-size:1.2em;margin-top:2em;border-bottom:1px solid #ccc}
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;margin:.6em 0}
 th,td{padding:2px 8px;border-bottom:1px solid #e4e4e4;text-align:right;white-space:nowrap}
-th{white-space:normal}
+th{white-space:normal}.scroll th:first-child,.scroll td:first-child{position:sticky;left:0;background:#fff}
 th:first-child,td:first-child{text-align:left}thead th{border-bottom:1px solid #888;vertical-align:bottom}
 .win{background:#dcefdc}.lose{background:#f6dedc}.best{font-weight:700}.none{color:#999}
 img,svg{max-width:100%;height:auto}figure{margin:1em 0}figcaption{color:#555;font-size:13px}
@@ -126,8 +126,8 @@ def figure(draw: Any, suffix: str, caption: str) -> str:
 
 
 def table(headers: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
-    """A table; a cell is text, or (text, class)."""
-    head = "".join(f"<th>{escape(header)}</th>" for header in headers)
+    """A table; a cell is text, or (text, class). A header may break after an underscore."""
+    head = "".join(f"<th>{escape(header).replace('_', '_<wbr>')}</th>" for header in headers)
     body = "".join("<tr>" + "".join(_cell(cell) for cell in line) + "</tr>\n" for line in lines)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
 
