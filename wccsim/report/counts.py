@@ -25,6 +25,19 @@ def pair_text(pair: tuple[int, int]) -> int | str:
     return pair[0] if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
 
 
+TOTALS: dict[str, Callable[[LayerCount], Exact]] = {
+    "macs": lambda c: c.macs,
+    "executed_macs": lambda c: c.executed_macs,
+    "bops_conv": lambda c: c.bops_conv,
+    "bops_haar": lambda c: c.bops_haar,
+    "bops": lambda c: c.bops,
+    "params": lambda c: c.params,
+    "traffic_weight_bits": lambda c: c.traffic.weight_bits,
+    "traffic_in_bits": lambda c: c.traffic.in_bits,
+    "traffic_out_bits": lambda c: c.traffic.out_bits,
+    "traffic_index_bits": lambda c: c.traffic.index_bits,
+    "traffic_bits": lambda c: c.traffic.bits,
+}
 COLUMNS: dict[str, Callable[[LayerCount], Cell]] = {
     "layer": lambda c: c.layer.name,
     "op": lambda c: c.layer.op,
@@ -39,37 +52,24 @@ COLUMNS: dict[str, Callable[[LayerCount], Cell]] = {
     "in_width": lambda c: c.layer.in_shape.width,
     "out_height": lambda c: c.layer.out_shape.height,
     "out_width": lambda c: c.layer.out_shape.width,
-    "macs": lambda c: c.macs,
+    "macs": TOTALS["macs"],
     "weight_bits": lambda c: c.layer.weight_bits if c.layer.multiplies else 0,
     "act_bits": lambda c: c.layer.act_bits,
     "keep": lambda c: c.layer.keep,
-    "bops_conv": lambda c: c.bops_conv,
-    "bops_haar": lambda c: c.bops_haar,
-    "bops": lambda c: c.bops,
-    "params": lambda c: c.params,
-    "traffic_weight_bits": lambda c: c.traffic.weight_bits,
-    "traffic_in_bits": lambda c: c.traffic.in_bits,
-    "traffic_out_bits": lambda c: c.traffic.out_bits,
-    "traffic_index_bits": lambda c: c.traffic.index_bits,
-    "traffic_bits": lambda c: c.traffic.bits,
+    "bops_conv": TOTALS["bops_conv"],
+    "bops_haar": TOTALS["bops_haar"],
+    "bops": TOTALS["bops"],
+    "params": TOTALS["params"],
+    "traffic_weight_bits": TOTALS["traffic_weight_bits"],
+    "traffic_in_bits": TOTALS["traffic_in_bits"],
+    "traffic_out_bits": TOTALS["traffic_out_bits"],
+    "traffic_index_bits": TOTALS["traffic_index_bits"],
+    "traffic_bits": TOTALS["traffic_bits"],
 }
 ALSO_IN_JSON: dict[str, Callable[[LayerCount], Cell]] = {
-    "executed_macs": lambda c: c.executed_macs,
+    "executed_macs": TOTALS["executed_macs"],
     "effective_bits": lambda c: c.effective_bits,
     "effective_bits_with_index": lambda c: c.effective_bits_with_index,
-}
-TOTALS: dict[str, Callable[[LayerCount], Exact]] = {
-    "macs": lambda c: c.macs,
-    "executed_macs": lambda c: c.executed_macs,
-    "bops_conv": lambda c: c.bops_conv,
-    "bops_haar": lambda c: c.bops_haar,
-    "bops": lambda c: c.bops,
-    "params": lambda c: c.params,
-    "traffic_weight_bits": lambda c: c.traffic.weight_bits,
-    "traffic_in_bits": lambda c: c.traffic.in_bits,
-    "traffic_out_bits": lambda c: c.traffic.out_bits,
-    "traffic_index_bits": lambda c: c.traffic.index_bits,
-    "traffic_bits": lambda c: c.traffic.bits,
 }
 STAGE_COLUMNS = (
     "layer",
