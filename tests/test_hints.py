@@ -77,6 +77,19 @@ def test_a_percentage_without_its_sign_is_recognised() -> None:
         assert "did you mean" not in run("bops", "resnet18", "--keep", keep)[1]
 
 
+def test_an_empty_size_is_a_mistake_and_not_the_size_of_the_file() -> None:
+    for command in (
+        ("bops",),
+        ("show",),
+        ("import",),
+        ("cost",),
+        ("sweep",),
+        ("allocate", "--budget", "bops=1e9"),
+    ):
+        code, printed = run(*command, "resnet18", "--input", "")
+        assert code == 2 and "input size ''; allowed: HEIGHTxWIDTH" in printed, command
+
+
 def test_a_layer_too_small_for_the_keep_is_named_with_the_way_out() -> None:
     for command in (("cost",), ("sweep",), ("bops",)):
         code, printed = run(*command, "mobilenetv3_small", "--keep", "1/8", "--levels", "1")

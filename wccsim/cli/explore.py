@@ -52,7 +52,7 @@ def _asked(network: str, asked: dict[str, Any]) -> tuple[Any, Grid]:
     from wccsim.explore.distortion import Distortion, read_curves
     from wccsim.explore.price import Job
 
-    size = parse_size(asked["input_size"]) if asked["input_size"] else None
+    size = None if asked["input_size"] is None else parse_size(asked["input_size"])
     machine = load_accelerator(asked["accelerator"])
     grid = Grid(
         parse_keeps(asked["keep"]),

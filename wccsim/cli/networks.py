@@ -81,7 +81,7 @@ def show(network: str, input_size: str | None, everything: bool, allow_unsupport
       wccsim show mobilenetv2_imagenet
       wccsim show resnet50 --input 256x256 --all
     """
-    size = parse_size(input_size) if input_size else None
+    size = None if input_size is None else parse_size(input_size)
     loaded = load_network(network, input_size=size, allow_unsupported=allow_unsupported)
     shown = loaded.layers if everything else loaded.counted
     mark = "; SURROGATE, the layers of the network itself are not published" if loaded.surrogate else ""
@@ -157,7 +157,7 @@ def import_(
     if form is None:
         form = "scalesim" if Path(output).suffix.lower() == ".csv" else "yaml"
     check_outputs([output], [model])
-    size = parse_size(input_size) if input_size else None
+    size = None if input_size is None else parse_size(input_size)
     network = load_network(model, input_size=size, allow_unsupported=allow_unsupported)
     write_text(output, _text(network, form))
     if network.surrogate and form != "yaml":
