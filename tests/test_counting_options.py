@@ -82,6 +82,7 @@ def test_an_input_size_that_is_none_is_refused(text: str) -> None:
         ({"definition": "flops"}, "definition is 'flops'; allowed: mac, uniq, gates"),
         ({"counting": "both"}, "counting is 'both'; allowed: paper, true"),
         ({"levels": 9}, "levels is 9; allowed: integers from 1 to 5"),
+        ({"levels": 3}, "levels is 3, but no layer of mobilenetv2 uses WCC; give a keep"),
         ({"weight_bits": 0}, "weight_bits is 0; allowed: integers from 1 to 64"),
         ({"act_bits": 65}, "act_bits is 65; allowed: integers from 1 to 64"),
         ({"keep": 0}, "keep 0 is out of range"),

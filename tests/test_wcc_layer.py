@@ -205,6 +205,20 @@ def test_a_bias_far_beyond_the_map_still_fits_its_word(bias):
     np.testing.assert_allclose(out, bias, rtol=0.01)
 
 
+@pytest.mark.parametrize(
+    "bias, message",
+    [
+        (1e30, r"R2 to a step of .*, with a bias that reaches 1e\+30: the multiplier"),
+        (-1e61, r"a bias reaches 1e\+61; allowed: finite, below 1e\+60"),
+        (np.inf, "a bias reaches inf; allowed: finite"),
+    ],
+)
+def test_a_bias_that_no_requantiser_holds_is_named(bias, message):
+    maps = [np.ones((1, 8, 8), np.int8)]
+    with pytest.raises(WccsimError, match=message):
+        calibrated(np.ones((1, 1), np.int8), np.ones(1), np.array([bias]), maps, 1.0, WccParameters())
+
+
 def _saved(tmp_path, change):
     """A saved layer whose members `change` edits."""
     path = tmp_path / "layer.npz"

@@ -96,7 +96,8 @@ def asked_network(
 ) -> tuple[Network, dict[str, Setting]]:
     """The network, loaded and configured as in `count`, and what was asked of it, by name.
 
-    `settings`: weight_bits, act_bits, levels and exempt_bits; what is None was not asked for.
+    `settings`: weight_bits, act_bits, levels and exempt_bits; what is None was not asked for. WccsimError
+    also where levels are given and no layer uses WCC.
     """
     kept = None if keep is None else parse_keep(keep)
     size = parse_size(input_size) if isinstance(input_size, str) else input_size
@@ -113,4 +114,9 @@ def asked_network(
         "exempt_bits": settings.get("exempt_bits"),
     }
     asked: dict[str, Setting] = {name: value for name, value in given.items() if value is not None}
-    return configured(network, keep=kept, **settings), asked
+    changed = configured(network, keep=kept, **settings)
+    if settings.get("levels") is not None and all(layer.keep is None for layer in changed.layers):
+        raise WccsimError(
+            f"levels is {settings['levels']}, but no layer of {network.name} uses WCC; give a keep"
+        )
+    return changed, asked

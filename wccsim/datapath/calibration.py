@@ -181,8 +181,13 @@ def out_range_of(
     return low, high
 
 
-def scalers(p: WccParameters, real: Float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(M, s) arrays for an array of real multipliers, in the mode of `p`."""
+def scalers(
+    p: WccParameters, real: Float, where: str = "requantiser"
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(M, s) arrays for an array of real multipliers, in the mode of `p`; errors begin with `where`."""
     convert = q31_multiplier_and_shift if p.requantise_mode == "tflite_double" else multiplier_and_shift
-    pairs = [convert(float(value)) for value in np.atleast_1d(real)]
+    try:
+        pairs = [convert(float(value)) for value in np.atleast_1d(real)]
+    except WccsimError as problem:
+        raise WccsimError(f"{where}: {problem}") from None
     return np.array([m for m, _ in pairs], np.int64), np.array([s for _, s in pairs], np.int64)

@@ -177,7 +177,9 @@ def _check_scales(x_scale: float, weight_scale: Float, bias: Float | None) -> No
                 f"allowed: {SMALLEST_SCALE:g} to {1 / SMALLEST_SCALE:g}"
             )
     if bias is not None and not (np.abs(bias) < 1 / SMALLEST_SCALE).all():
-        raise WccsimError(f"a bias reaches {1 / SMALLEST_SCALE:g} or is not finite")
+        raise WccsimError(
+            f"a bias reaches {np.abs(bias).max():g}; allowed: finite, below {1 / SMALLEST_SCALE:g}"
+        )
 
 
 def _out_scale(low: float, high: float, act: str, p: WccParameters) -> float:
@@ -199,11 +201,14 @@ def _with_scales(
     bias: Float | None,
 ) -> WCCLayer:
     """The layer whose multipliers are nearest to these scales; the bias words follow them as rounded."""
-    r1 = calibration.scalers(p, np.array([x_scale / q_step]))
+    reach = "" if bias is None else f", with a bias that reaches {np.abs(bias).max():g}"
+    r1 = calibration.scalers(p, np.array([x_scale / q_step]), f"R1 from an x_scale of {x_scale:g}")
     acc_step = x_scale / _multiplier(r1, p)[0] * weight_scale
-    r2 = calibration.scalers(p, acc_step / np.where(y_step > 0, y_step, acc_step))
+    real = acc_step / np.where(y_step > 0, y_step, acc_step)
+    r2 = calibration.scalers(p, real, f"R2 to a step of {y_step.max():g}{reach}")
     y_implied = acc_step / _multiplier(r2, p)
-    r3 = calibration.scalers(p, y_implied / (out_scale * 2.0 ** p.output_gain()))
+    real = y_implied / (out_scale * 2.0 ** p.output_gain())
+    r3 = calibration.scalers(p, real, f"R3 to an out_scale of {out_scale:g}{reach}")
     words = None
     if bias is not None:
         limit = p.bias_format().max
