@@ -1,5 +1,6 @@
 """The run: order, parallel equal to serial, resumed without loss, bad input in one line, the outputs."""
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +13,18 @@ from test_compare_parts import natural_map
 
 from wccsim.cli import main
 from wccsim.compare import run as runner
-from wccsim.compare.catalog import SWITCH_NAMES
+from wccsim.compare.catalog import METHODS, SWITCH_NAMES
 from wccsim.compare.rows import COLUMNS, LOSSLESS, NEAREST, REACHED, Row, read_rows
 from wccsim.compare.run import compare_maps
 from wccsim.compare.store import appending, key_of, read_results
 from wccsim.compare.summary import crossover, depth_of, winners
 from wccsim.compare.switches import switch_rows
 from wccsim.errors import WccsimError
+from wccsim.maps import load_map
 from wccsim.report.comparison import summary_text
 from wccsim.report.conclusions import conclusions
+from wccsim.report.panels import panels_of, read_panels
+from wccsim.report.plots import picture as draw_picture
 
 CODECS = ["uniform", "wcc", "apot", "rice"]
 
@@ -150,6 +154,41 @@ def test_plot_html_and_standard_output(maps: list[Path], tmp_path: Path) -> None
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == text
 
 
+def test_a_picture_is_drawn_from_the_csv_beside_it_and_shows_what_the_codecs_decode(
+    maps: list[Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib", reason="figures need the extra plot")
+    picture, again = tmp_path / "side.png", tmp_path / "again.png"
+    result = run(maps[0], "--bits", "2,4", "--codecs", "uniform,wcc", "--jobs", 1, "--picture", picture)
+    assert result.exit_code == 0, result.output
+    found = panels_of(read_panels(tmp_path / "side.png.csv"))
+    draw_picture(found, again)
+    assert again.read_bytes() == picture.read_bytes()
+    x = load_map(maps[0]).x
+    channel = int(found[0][0].rsplit(" ", 1)[1])
+    np.testing.assert_array_equal(found[0][1], x[channel])
+    for (_, pixels), codec in zip(found[1:], ("uniform", "wcc"), strict=True):
+        np.testing.assert_array_equal(pixels, METHODS[codec].at(x, 2.0 * x.size).decoded[channel])
+
+
+def test_the_crossover_table_holds_the_differences_of_the_rows(maps: list[Path], tmp_path: Path) -> None:
+    csv_path, table = tmp_path / "rows.csv", tmp_path / "ahead.csv"
+    arguments = ("--bits", "2,4", "--codecs", "uniform,wcc", "--jobs", 1, "--csv", csv_path)
+    assert run(maps[0].parent, *arguments, "--crossover", table).exit_code == 0
+    snr = {
+        (row["map"], row["codec"], row["target"]): float(row["snr_db"])
+        for row in csv.DictReader(csv_path.read_text().splitlines())
+        if row["target"]
+    }
+    lines = list(csv.DictReader(table.read_text().splitlines()))
+    assert [(line["map"], line["codec"]) for line in lines] == [("early_op002", "wcc"), ("late_op020", "wcc")]
+    for line in lines:
+        for rate in ("2", "4"):
+            ahead = snr[line["map"], "wcc", f"{rate}.0"] - snr[line["map"], "uniform", f"{rate}.0"]
+            assert float(line[f"ahead_db_at_{rate}"]) == pytest.approx(ahead, abs=1e-4)
+    assert [int(line["depth"]) for line in lines] == [2, 20]
+
+
 def test_npy_maps_with_a_scale(tmp_path: Path) -> None:
     np.save(tmp_path / "map.npy", natural_map((8, 24, 24)))
     result = run(tmp_path / "map.npy", "--scale", 0.1, "--bits", "4", "--codecs", "uniform", "--json", "-")
@@ -175,6 +214,11 @@ def test_what_is_wrong_is_said_in_one_line(maps: list[Path], tmp_path: Path) -> 
         ((maps[0], "--codecs", "uniform", "--plot", tmp_path / "plot.txt"), "the ending says the format"),
         ((maps[0], "--codecs", "uniform", "--csv", tmp_path / "no" / "out.csv"), "cannot"),
         ((maps[0], "--csv", "-", "--json", "-"), "only one"),
+        ((maps[0], "--csv", "-", "--crossover", "-"), "only one"),
+        ((maps[0], "--codecs", "uniform", "--crossover", "a.csv"), "--crossover needs uniform and wcc"),
+        ((maps[0], "--codecs", "wcc", "--picture", tmp_path / "a.png"), "--picture needs uniform and wcc"),
+        ((maps[0], "--picture", tmp_path / "a.txt"), "the ending says the format"),
+        ((maps[0], "--picture", tmp_path / "a.png", "--csv", tmp_path / "a.png.csv"), "this name"),
     ]
     for arguments, said in cases:
         result = run(*arguments)

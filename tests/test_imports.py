@@ -85,9 +85,10 @@ rtl.faults rtl.netlist rtl.prove
 # checks
 validate
 # reports
+report.plain_csv
 report.check report.conclusions report.missed report.panels report.plots report.terminal
   report.weight_conclusions
-report.html report.stored report.tables
+report.crossovers report.html report.stored report.tables
 report.one_plot report.simulation
 report.comparison report.costs report.counts report.differences report.explored report.page
   report.paper report.network_table report.weight_column

@@ -11,7 +11,7 @@ import click
 
 from wccsim.cli.outputs import check_outputs
 from wccsim.errors import WccsimError
-from wccsim.files import need_matplotlib
+from wccsim.files import check_plot, need_matplotlib
 
 if TYPE_CHECKING:
     from wccsim.compare.rows import Row
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _WEIGHT_CODECS = (
     "Comma-separated: uniform, apot, transform-quantization, block-quantization; default all but apot."
 )
+_PICTURE = "A channel, quantised, and after WCC at the same bits (.png, .svg or .pdf); pixels in PATH.csv."
 
 
 @click.command()
@@ -33,6 +34,8 @@ _WEIGHT_CODECS = (
 @click.option("--csv", "csv_path", metavar="PATH", help='Write CSV to PATH, "-" for standard output.')
 @click.option("--json", "json_path", metavar="PATH", help='Write JSON to PATH, "-" for standard output.')
 @click.option("--plot", type=click.Path(path_type=Path), help="Rate-distortion plot (.png, .svg or .pdf).")
+@click.option("--picture", type=click.Path(path_type=Path), help=_PICTURE)
+@click.option("--crossover", metavar="PATH", help="CSV: how far WCC is ahead of uniform, up to which rate.")
 @click.option("--html", type=click.Path(path_type=Path), help="One self-contained page with everything.")
 @click.option("--jobs", type=int, default=0, metavar="N", help="Processes; 0 (default) is one a core.")
 @click.option("--resume/--fresh", default=True, show_default=True, help="Use results of an interrupted run.")
@@ -47,6 +50,8 @@ def compare(
     csv_path: str | None,
     json_path: str | None,
     plot: Path | None,
+    picture: Path | None,
+    crossover: str | None,
     html: Path | None,
     jobs: int,
     resume: bool,
@@ -61,39 +66,44 @@ def compare(
 
     With --weights the int8 weights of the 1x1 convolution that a map feeds are coded as well, and a second
     table shows the error after the convolution with both decoded; --csv out.csv writes it to
-    out.weights.csv.
+    out.weights.csv. --html has all tables and figures in one file; --plot, --picture and --crossover
+    write one each.
 
     \b
     Examples:
       wccsim compare --bits 2,4 --codecs uniform,wcc
       wccsim compare maps/*.npz --csv out.csv --plot out.png --html out.html
+      wccsim compare maps/ --codecs uniform,wcc --picture side.png --crossover ahead.csv
       wccsim compare maps/*.npz --bits 4 --codecs uniform,wcc --weights 8,4,3
     """
     from wccsim.compare.parallel import one_thread_each, process_count
 
     one_thread_each()
     count = process_count(jobs)
-    free = check_outputs(csv_path, json_path)
+    free = check_outputs(csv_path, json_path, crossover)
     from wccsim.compare.run import compare_layers
     from wccsim.default_maps import default_map_paths
     from wccsim.progress import progress
     from wccsim.report.weight_column import weights_path
 
     grid = _grid(weights, weight_codec)
-    if grid is not None and not free:
+    if grid is not None and "-" in (csv_path, json_path):
         raise WccsimError("with --weights there are two tables: give --csv and --json a file")
     paths = _files(maps) or default_map_paths()
     kept = store or _store_beside(csv_path)
     files = [path for path in (csv_path, json_path) if path is not None]
     beside = [weights_path(path) for path in files] if grid is not None else []
-    _check_outputs([*files, *beside], plot, html, kept, paths)
+    names = None if codecs is None else [name.strip() for name in codecs.split(",")]
+    extra = [] if crossover is None else [crossover]
+    extra += [] if picture is None else [str(picture), str(_pixels(picture))]
+    _check_outputs([*files, *beside, *extra], plot, html, kept, paths)
+    _check_views(picture, crossover, names)
     if kept and not resume:
         kept.unlink(missing_ok=True)
 
     def watch(items: Iterable[Any], total: int) -> Iterable[Any]:
         return progress(items, total, "compare")
 
-    names = None if codecs is None else [name.strip() for name in codecs.split(",")]
     if grid is not None:
         _need_weights(paths, scale)
     found = compare_layers(
@@ -102,6 +112,7 @@ def compare(
     rows, weight_rows = [one.row for one in found], [row for one in found for row in one.weights]
     _write_tables(csv_path, json_path, rows, weight_rows, dict(_digests(paths, rows)))
     _draw(plot, html, rows, weight_rows, paths)
+    _write_views(picture, crossover, rows, paths)
     if free:
         click.echo(_text(rows, weight_rows), nl=False)
     if store is None and kept is not None:
@@ -143,6 +154,38 @@ def _draw(
 
         further = [*network_section(network_rows(rows)), *weight_section(weight_rows)]
         write_comparison(rows, paths, html, further=further)
+
+
+def _pixels(picture: Path) -> Path:
+    """Where the pixels of a picture go, from which it is drawn."""
+    return picture.with_name(f"{picture.name}.csv")
+
+
+def _check_views(picture: Path | None, crossover: str | None, names: list[str] | None) -> None:
+    """Refuse a picture or a crossover table that these codecs cannot fill."""
+    if picture is not None:
+        check_plot(picture)
+    for option, given in (("--picture", picture), ("--crossover", crossover)):
+        if given is not None and names is not None and not {"uniform", "wcc"} <= set(names):
+            raise WccsimError(f"{option} needs uniform and wcc; --codecs is {','.join(names)}")
+
+
+def _write_views(picture: Path | None, crossover: str | None, rows: list[Row], paths: list[Path]) -> None:
+    """The crossover table, and a channel side by side, where they are asked for."""
+    from wccsim.files import write_text
+
+    if crossover is not None:
+        from wccsim.report.crossovers import crossovers_csv
+
+        write_text(crossover, crossovers_csv(rows))
+    if picture is not None:
+        from wccsim.report import panels, plots
+
+        found = panels.panel_rows(rows, paths)
+        if not found:
+            raise WccsimError("--picture: uniform and wcc share no rate on any map")
+        write_text(_pixels(picture), panels.panels_csv(found))
+        plots.picture(panels.panels_of(found), picture)
 
 
 def _text(rows: list[Row], weight_rows: list[WeightRow]) -> str:

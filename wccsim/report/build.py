@@ -8,18 +8,15 @@ day or the machine.
 from __future__ import annotations
 
 import csv
-import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from wccsim.compare.catalog import DEFAULT, SWITCH_NAMES
 from wccsim.compare.network import NETWORK_COLUMNS, network_cells, network_rows
-from wccsim.compare.rows import Row, read_rows, read_table
+from wccsim.compare.rows import read_rows, read_table
 from wccsim.compare.run import Watch, compare_layers
-from wccsim.compare.summary import crossover, depth_of, maps_of
+from wccsim.compare.summary import maps_of
 from wccsim.compare.switches import SWITCH_COLUMNS, switch_cells, switch_rows
 from wccsim.compare.weight_rows import WeightRow
 from wccsim.compare.weights import WeightGrid
@@ -27,10 +24,11 @@ from wccsim.errors import WccsimError
 from wccsim.files import sha256_of, write_text
 from wccsim.report.check import TOOLS_FILE, tools
 from wccsim.report.comparison import report_of
-from wccsim.report.conclusions import targets_of
+from wccsim.report.crossovers import crossovers_csv
 from wccsim.report.html import comparison_page, contest_of, switch_figure
 from wccsim.report.network_table import network_section
-from wccsim.report.panels import PanelRow, panel_rows, panels_of
+from wccsim.report.panels import panel_rows, panels_csv, panels_of, read_panels
+from wccsim.report.plain_csv import plain_csv
 from wccsim.report.plots import picture, rate_distortion
 from wccsim.report.tables import write_csv
 from wccsim.report.weight_column import weight_report, weight_section
@@ -111,11 +109,10 @@ def build(part: Part, folder: Path, *, jobs: int, watch: Watch, store: Path | No
     if weights:
         write_csv(folder / WEIGHTS_FILE, weight_report(weights, inputs))
     panels = panel_rows(rows, part.maps)
-    write_text(folder / "picture.csv", _csv(("title", "y", *_columns(panels)), panels))
+    write_text(folder / "picture.csv", panels_csv(panels))
     write_text(folder / TOOLS_FILE, tools())
-    write_text(
-        folder / "inputs.csv", _csv(("map", "sha256"), [(row.map, row.map_sha256) for row in maps_of(rows)])
-    )
+    maps = [(row.map, row.map_sha256) for row in maps_of(rows)]
+    write_text(folder / "inputs.csv", plain_csv(("map", "sha256"), maps))
     draw(part, folder)
 
 
@@ -124,12 +121,12 @@ def draw(part: Part, folder: Path) -> None:
     rows = read_rows(folder / "comparison.csv")
     listed = folder / WEIGHTS_FILE
     weights = read_table(listed, WeightRow) if listed.is_file() else []
-    panels = _read_panels(folder / "picture.csv")
+    panels = read_panels(folder / "picture.csv")
     contest = contest_of(rows)
     switches = switch_rows(rows)
-    write_text(folder / "switches.csv", _csv(SWITCH_COLUMNS, switch_cells(switches)))
-    write_text(folder / "crossover.csv", _csv(*_crossovers(contest)))
-    write_text(folder / "network.csv", _csv(NETWORK_COLUMNS, network_cells(network_rows(rows))))
+    write_text(folder / "switches.csv", plain_csv(SWITCH_COLUMNS, switch_cells(switches)))
+    write_text(folder / "crossover.csv", crossovers_csv(contest))
+    write_text(folder / "network.csv", plain_csv(NETWORK_COLUMNS, network_cells(network_rows(rows))))
     rate_distortion(contest, folder / "rate_distortion.svg")
     switch_figure(switches, folder / "switches.svg")
     if panels:
@@ -137,47 +134,3 @@ def draw(part: Part, folder: Path) -> None:
     further = [*network_section(network_rows(contest)), *weight_section(weights)]
     page = comparison_page(rows, panels, part.preface, further)
     write_text(folder / "index.html", page)
-
-
-def _crossovers(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    targets = targets_of(rows)
-    columns = (
-        "map",
-        "channels",
-        "height",
-        "width",
-        "depth",
-        "codec",
-        *(f"ahead_db_at_{t:g}" for t in targets),
-    )
-    lines: list[tuple[Any, ...]] = []
-    for codec in ("wcc", "wcc-combined"):
-        for first in sorted(maps_of(rows), key=lambda row: (-row.height * row.width, row.map)):
-            found = crossover(rows, first.map, codec)
-            gaps = [_four(found.ahead_db.get(target)) for target in targets]
-            up_to = found.ahead_up_to
-            end = "never" if up_to is None else "all" if math.isinf(up_to) else f"{up_to:.2f}"
-            size = (first.channels, first.height, first.width, depth_of(first.map))
-            lines.append((first.map, *size, codec, *gaps, end))
-    return (*columns, "ahead_up_to_bits"), lines
-
-
-def _four(value: float | None) -> float | None:
-    return value if value is None or math.isinf(value) else round(value, 4) + 0.0
-
-
-def _columns(panels: Sequence[PanelRow]) -> list[str]:
-    return [f"x{i}" for i in range(len(panels[0]) - 2)] if panels else []
-
-
-def _read_panels(path: Path) -> list[PanelRow]:
-    lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))[1:]
-    return [(line[0], *map(int, line[1:])) for line in lines]
-
-
-def _csv(columns: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([["" if cell is None else cell for cell in line] for line in lines])
-    return out.getvalue()

@@ -5,6 +5,7 @@ The pixels stand in a CSV (panel, title, y, x0, x1, ...) and the picture is draw
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -18,6 +19,7 @@ from wccsim.compare.catalog import METHODS
 from wccsim.compare.rows import Row
 from wccsim.compare.summary import rows_of
 from wccsim.maps import load_map
+from wccsim.report.plain_csv import plain_csv
 
 RATE = 2.0
 SIDE = 128
@@ -66,6 +68,18 @@ def panels_of(rows: Sequence[PanelRow]) -> list[tuple[str, npt.NDArray[np.int64]
     """(title, pixels) of each panel."""
     titles = list(dict.fromkeys(row[0] for row in rows))
     return [(t, np.array([row[2:] for row in rows if row[0] == t], np.int64)) for t in titles]
+
+
+def panels_csv(rows: Sequence[PanelRow]) -> str:
+    """The pixels as CSV: title, y, x0, x1, ..."""
+    columns = [f"x{i}" for i in range(len(rows[0]) - 2)] if rows else []
+    return plain_csv(("title", "y", *columns), rows)
+
+
+def read_panels(path: Path) -> list[PanelRow]:
+    """The rows of a file that holds `panels_csv`."""
+    lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))[1:]
+    return [(line[0], *map(int, line[1:])) for line in lines]
 
 
 def _smooth_channel(x: npt.NDArray[Any]) -> int:
