@@ -490,8 +490,8 @@ def test_the_summary_is_the_arithmetic_of_the_rows():
         (["limits", "--levels", "5"], "coefficients have 18 bits"),
         (["limits", "--path", "plain"], "--path is 'plain'; allowed: matrix, vector, portable"),
         (["stack", "mobilenetv2", "--weights", "missing.npz"], "missing.npz"),
-        (["limits", "--plot", "roofline.bmp"], "written as .png, .svg, .pdf"),
-        (["scaling", "--plot", "nowhere/scaling.png"], "no folder nowhere"),
+        (["limits", "--plot", "roofline.bmp"], "allowed: .png, .svg, .pdf"),
+        (["scaling", "--plot", "nowhere/scaling.png"], "the folder nowhere does not exist"),
     ],
 )
 def test_a_users_mistake_is_one_line(arguments, says):

@@ -85,7 +85,7 @@ rtl.faults rtl.netlist rtl.prove
 # checks
 validate
 # reports
-report.plain_csv
+report.canvas report.plain_csv
 report.check report.conclusions report.missed report.panels report.plots report.terminal
   report.weight_conclusions
 report.crossovers report.html report.stored report.tables
@@ -95,7 +95,7 @@ report.comparison report.costs report.counts report.differences report.explored 
 report.build report.cost_page report.count_text report.pareto_plot report.roofline_plot
 report.sweep_page
 # benchmarks
-bench.inputs bench.machine bench.plotting bench.portable_loops bench.probes bench.timing bench.vector_loops
+bench.inputs bench.machine bench.portable_loops bench.probes bench.timing bench.vector_loops
   bench.weights
 bench.bandwidth bench.memory bench.peers bench.portable_stages bench.vector_stages
 bench.layers bench.stages

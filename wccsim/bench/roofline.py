@@ -10,11 +10,12 @@ import numpy as np
 
 from wccsim.bench.bandwidth import Bandwidth
 from wccsim.bench.limits import Limit
-from wccsim.bench.plotting import save
+from wccsim.report.canvas import canvas
 
 AREAS = ((1 << 20, "-"), (1 << 28, ":"))  # bytes whose read bandwidth is drawn, and how: a cache, memory
 MARKERS = {"matrix": "s", "vector": "o", "portable": "^"}
 COLUMNS = 3
+DOTS_PER_INCH = 120
 TICKS = (1.0, 2.0, 5.0)
 
 
@@ -22,23 +23,20 @@ def roofline_plot(
     rows: Sequence[Limit], rates: Mapping[tuple[str, str], float], bandwidth: Bandwidth, path: Path
 ) -> None:
     """Operations a second over operations a byte; the roofs are the kernel's best rate and the bandwidths."""
-    from matplotlib.figure import Figure
-
     stages = list(dict.fromkeys(row.stage.name for row in rows))
     labels = list(dict.fromkeys(row.measured.label for row in rows))
     colours = {label: f"C{number}" for number, label in enumerate(labels)}
     lines = -(-len(stages) // COLUMNS)
-    figure = Figure(figsize=(4 * COLUMNS, 3.1 * lines + 1), layout="constrained")
-    panels: Any = figure.subplots(lines, COLUMNS, squeeze=False)
-    for panel in panels.flat[len(stages) :]:
-        panel.set_axis_off()
-    for panel, stage in zip(panels.flat, stages, strict=False):
-        own = [row for row in rows if row.stage.name == stage]
-        _panel(panel, own, colours, rates, bandwidth)
-        panel.set_title(stage, fontsize=10)
-    figure.supxlabel("operations per byte moved", fontsize=10)
-    figure.legend(handles=_key(rows, colours, bandwidth), loc="outside upper center", ncols=4, fontsize=9)
-    save(figure, path)
+    with canvas(path, (4 * COLUMNS, 3.1 * lines + 1), DOTS_PER_INCH) as figure:
+        panels: Any = figure.subplots(lines, COLUMNS, squeeze=False)
+        for panel in panels.flat[len(stages) :]:
+            panel.set_axis_off()
+        for panel, stage in zip(panels.flat, stages, strict=False):
+            own = [row for row in rows if row.stage.name == stage]
+            _panel(panel, own, colours, rates, bandwidth)
+            panel.set_title(stage, fontsize=10)
+        figure.supxlabel("operations per byte moved", fontsize=10)
+        figure.legend(handles=_key(rows, colours, bandwidth), loc="outside upper center", ncols=4, fontsize=9)
 
 
 def _key(rows: Sequence[Limit], colours: Mapping[str, str], bandwidth: Bandwidth) -> list[Any]:

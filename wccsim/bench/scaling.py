@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wccsim.bench.inputs import job
 from wccsim.bench.layers import path_call
-from wccsim.bench.plotting import save
 from wccsim.bench.timing import interleaved
 from wccsim.datapath.engine import choose
 from wccsim.datapath.fused import Workspace
 from wccsim.parameters import WccParameters
+from wccsim.report.canvas import canvas
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 HEIGHTS = (64, 128, 256, 512, 1024)
 CHANNELS = (16, 32, 64, 128, 256)
+DOTS_PER_INCH = 120
 WIDTH, FIXED_CHANNELS, FIXED_HEIGHT, OUTPUTS = 512, 64, 128, 64
 
 
@@ -42,9 +46,11 @@ def points(parameters: WccParameters, threads: int, rounds: int) -> Iterator[Poi
 
 def scaling_plot(found: list[Point], path: Path) -> None:
     """Both curves, with the straight line through the origin and the greatest size."""
-    from matplotlib.figure import Figure
+    with canvas(path, (9, 4), DOTS_PER_INCH) as figure:
+        _curves(figure, found)
 
-    figure = Figure(figsize=(9, 4), layout="constrained")
+
+def _curves(figure: Figure, found: list[Point]) -> None:
     for axes, axis in zip(figure.subplots(1, 2), ("pixels", "input channels"), strict=True):
         own = [point for point in found if point.axis == axis]
         last = own[-1]
@@ -53,4 +59,3 @@ def scaling_plot(found: list[Point], path: Path) -> None:
         plot.plot([0, last.size], [0, last.seconds * 1e3], "k:", label="proportional")
         plot.set(xlabel=axis, ylabel="ms", xlim=(0, None), ylim=(0, None))
         plot.legend()
-    save(figure, path)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import click
 
+from wccsim.cli.outputs import check_outputs
 from wccsim.cli.subcommands import Subcommands
 
 _keep = click.option("--keep", default="25%", show_default=True, help="Kept part of the positions.")
@@ -15,7 +17,12 @@ _threads = click.option("--threads", type=int, help="Threads of every contender;
 _rounds = click.option(
     "--rounds", type=click.IntRange(1), default=5, show_default=True, help="Rounds of calls."
 )
-_plot = click.option("--plot", metavar="FILE", help="Write a plot (.png, .svg, .pdf); needs matplotlib.")
+_plot = click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a plot (.png, .svg, .pdf); needs matplotlib.",
+)
 
 
 @click.group(cls=Subcommands)
@@ -161,13 +168,13 @@ def limits(**asked: Any) -> None:
     from wccsim.bench.bandwidth import measure_bandwidth
     from wccsim.bench.layers import LAYERS, jobs
     from wccsim.bench.limits_text import limits_text
-    from wccsim.bench.plotting import checked_path
     from wccsim.bench.roofline import roofline_plot
     from wccsim.bench.stages import checked_name, path_of
     from wccsim.compiling import compile_notice
     from wccsim.progress import progress
 
-    plot = checked_path(asked["plot"]) if asked["plot"] else None
+    plot = asked["plot"]
+    check_outputs(plot=plot)
     parameters, threads, path = _parameters(asked), _thread_count(asked), checked_name(asked["path"])
     with compile_notice():
         found, wholes = [], {}
@@ -197,13 +204,13 @@ def scaling(**asked: Any) -> None:
     Example:
       wccsim bench scaling --plot scaling.png
     """
-    from wccsim.bench.plotting import checked_path
     from wccsim.bench.scaling import CHANNELS, HEIGHTS, points, scaling_plot
     from wccsim.compiling import compile_notice
     from wccsim.progress import progress
     from wccsim.report.terminal import terminal_table
 
-    plot = checked_path(asked["plot"]) if asked["plot"] else None
+    plot = asked["plot"]
+    check_outputs(plot=plot)
     threads = _thread_count(asked)
     with compile_notice():
         measured = points(_parameters(asked), threads, asked["rounds"])

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wccsim.files import check_plot, replacing
+from wccsim.report.canvas import canvas
 from wccsim.report.tables import Report
 
 if TYPE_CHECKING:
@@ -21,20 +21,10 @@ DOTS_PER_INCH = 150
 def one_plot(path: Path | str, report: Report) -> Iterator[Axes]:
     """Axes titled with the report's network and accelerator, written to `path` when the block ends.
 
-    The ending says the format (PNG, SVG or PDF); an SVG is the same for the same report. WccsimError for
-    another ending, and where matplotlib is missing.
+    WccsimError as `canvas`.
     """
-    check_plot(path)
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    suffix = Path(path).suffix
-    with matplotlib.rc_context({"svg.hashsalt": "wccsim"}):
-        figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+    with canvas(path, SIZE_INCHES, DOTS_PER_INCH) as figure:
         axes = figure.add_subplot()
         yield axes
         network, accelerator = list(report.provenance.inputs)[:2]
         axes.set_title(f"{network} on {accelerator}")
-        with replacing(path) as temporary:
-            metadata = {"Date": None} if suffix == ".svg" else None
-            figure.savefig(temporary, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=metadata)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,8 @@ import numpy.typing as npt
 from wccsim.compare.rows import LOSSLESS, NEAREST, REACHED, Row
 from wccsim.compare.summary import maps_of
 from wccsim.errors import WccsimError
-from wccsim.files import check_plot, replacing
+from wccsim.files import check_plot
+from wccsim.report.canvas import canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,6 @@ _STYLES: dict[str, tuple[str, str, float]] = {
 }
 _OTHERS = ("#aaaaaa", ".", 0.9)
 _DASHES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
-_HASH_SALT = "wccsim"
 
 
 def rate_distortion(rows: Sequence[Row], path: Path, *, columns: int = 3) -> None:
@@ -61,7 +60,7 @@ def rate_distortion(rows: Sequence[Row], path: Path, *, columns: int = 3) -> Non
     check_plot(path)
     from matplotlib.ticker import MaxNLocator
 
-    with _figure(4.3 * columns, 3.3 * lines + 0.9, path) as figure:
+    with canvas(path, (4.3 * columns, 3.3 * lines + 0.9)) as figure:
         for number, (title, curves) in enumerate(panels):
             axes = figure.add_subplot(lines, columns, number + 1)
             _panel(axes, title, curves, [] if number == 0 and len(maps) > 1 else _naturals(rows, title))
@@ -87,7 +86,7 @@ def picture(panels: Sequence[tuple[str, npt.NDArray[np.int64]]], path: Path) -> 
     if not panels:
         raise WccsimError("there is no map to draw")
     low, high = int(panels[0][1].min()), int(panels[0][1].max())
-    with _figure(3.6 * len(panels), 4.0, path) as figure:
+    with canvas(path, (3.6 * len(panels), 4.0)) as figure:
         for number, (title, values) in enumerate(panels):
             axes = figure.add_subplot(1, len(panels), number + 1)
             axes.imshow(values, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
@@ -99,7 +98,7 @@ def improvements(
     labels: Sequence[str], rates: Sequence[float], gains: Sequence[Sequence[float]], path: Path
 ) -> None:
     """Bars: the mean gain of each switch over plain WCC, dB, one group a rate."""
-    with _figure(8.0, 4.2, path) as figure:
+    with canvas(path, (8.0, 4.2)) as figure:
         axes = figure.add_subplot(1, 1, 1)
         height = 0.8 / len(rates)
         shades = [str(0.15 + 0.6 * i / max(1, len(rates) - 1)) for i in range(len(rates))]
@@ -197,25 +196,3 @@ def _legend(figure: Figure, codecs: Sequence[str]) -> tuple[list[Any], list[str]
         )
     triangle = Line2D([], [], color="#555555", marker="^", markersize=6, linestyle="none")
     return [*handles, triangle], [*codecs, "lossless size"]
-
-
-@contextmanager
-def _figure(width: float, height: float, path: Path) -> Iterator[Figure]:
-    """A figure written to `path` when the block ends, with nothing of the day or the machine in it."""
-    check_plot(path)
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    settings: Any = {"svg.hashsalt": _HASH_SALT, "svg.fonttype": "path", "font.family": "DejaVu Sans"}
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure
-        empty: dict[str, dict[str, Any]] = {
-            ".svg": {"Date": None, "Creator": None},
-            ".png": {"Software": None},
-            ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
-        }
-        with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=110, metadata=empty[path.suffix], format=path.suffix[1:])
