@@ -207,8 +207,8 @@ def test_the_step_quantiser_is_its_definition(units: int, word_bits: int, dtype:
     assert np.abs(wide.restored(wide.quantised(x)).astype(int) - x.astype(int)).max() <= units / 32 + 1
 
 
-@settings(max_examples=30, deadline=None)
-@given(
+# levels, bits, how much narrower detail bands are, shift per level, index, seed of the map
+SETTINGS_OF_WCC = (
     st.integers(1, 4),
     st.integers(3, 8),
     st.integers(0, 4),
@@ -216,6 +216,10 @@ def test_the_step_quantiser_is_its_definition(units: int, word_bits: int, dtype:
     st.sampled_from(["bitmap", "rice"]),
     st.integers(1, 10**6),
 )
+
+
+@settings(max_examples=30, deadline=None)
+@given(*SETTINGS_OF_WCC)
 def test_the_size_of_wcc_without_coding_is_the_size_of_its_stream(
     levels: int, bits: int, narrower: int, shift: bool, index: str, seed: int
 ) -> None:
@@ -229,14 +233,7 @@ def test_the_size_of_wcc_without_coding_is_the_size_of_its_stream(
 
 
 @settings(max_examples=15, deadline=None)
-@given(
-    st.integers(1, 4),
-    st.integers(3, 8),
-    st.integers(0, 3),
-    st.booleans(),
-    st.sampled_from(["bitmap", "rice"]),
-    st.integers(1, 10**6),
-)
+@given(*SETTINGS_OF_WCC)
 def test_the_size_the_search_takes_for_rice_coded_words_is_that_of_the_stream(
     levels: int, bits: int, narrower: int, shift: bool, index: str, seed: int
 ) -> None:

@@ -16,6 +16,8 @@ import math
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tokenize import TokenError
@@ -140,23 +142,37 @@ def read_npz(path: Path | str, names: tuple[str, ...]) -> dict[str, npt.NDArray[
         raise WccsimError(text if str(path) in text else f"{path}: {text}") from None
 
 
-def _members(content: bytes, wanted: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of an npz that are called `wanted`."""
+def npz_names(content: bytes) -> tuple[str, ...]:
+    """The names of the arrays in the bytes of an npz. WccsimError, one line, where they are none."""
+    with _archive(content) as archive:
+        names = archive.namelist()
+    return tuple(name.removesuffix(".npy") for name in names if name.endswith(".npy"))
+
+
+@contextmanager
+def _archive(content: bytes) -> Iterator[zipfile.ZipFile]:
+    """The zip archive of these bytes; whatever is wrong with it while it is read is told in one line."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            found = {}
-            for name in wanted:
-                try:
-                    info = archive.getinfo(f"{name}.npy")
-                except KeyError:
-                    continue
-                if info.file_size > MAX_BYTES:
-                    raise WccsimError(
-                        f"array {name!r} unpacks to {info.file_size} bytes; at most {MAX_BYTES}"
-                    )
-                found[name] = _member(archive, info, name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as problem:
+            yield archive
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, OSError,
+    ) as problem:  # fmt: skip
         raise WccsimError(f"not a readable npz file ({problem})") from None
+
+
+def _members(content: bytes, wanted: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of an npz that are called `wanted`."""
+    found = {}
+    with _archive(content) as archive:
+        for name in wanted:
+            try:
+                info = archive.getinfo(f"{name}.npy")
+            except KeyError:
+                continue
+            if info.file_size > MAX_BYTES:
+                raise WccsimError(f"array {name!r} unpacks to {info.file_size} bytes; at most {MAX_BYTES}")
+            found[name] = _member(archive, info, name)
     return found
 
 

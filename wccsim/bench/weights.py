@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy.typing as npt
 
 from wccsim.errors import WccsimError
 from wccsim.files import read_bytes
-from wccsim.maps import MAX_BYTES, read_npz
+from wccsim.maps import MAX_BYTES, npz_names, read_npz
 from wccsim.quantise import quantise_weights
 
 if TYPE_CHECKING:
@@ -148,7 +146,11 @@ def _of_onnx(path: Path) -> list[Found]:
 
 
 def _of_npz(path: Path) -> list[Found]:
-    names = _member_names(path)
+    content = read_bytes(path, MAX_BYTES)
+    try:
+        names = npz_names(content)
+    except WccsimError as problem:
+        raise WccsimError(f"{path}: {problem}; allowed: {ALLOWED}") from None
     if {"header", "weights"} <= set(names):
         from wccsim.datapath.wcc_layer import WCCLayer
 
@@ -169,12 +171,3 @@ def _of_npz(path: Path) -> list[Found]:
         held = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in list(arrays.items())[:3])
         raise WccsimError(f"{path}: it holds {held or 'nothing'}; allowed: {ALLOWED}")
     return found
-
-
-def _member_names(path: Path) -> list[str]:
-    content = read_bytes(path, MAX_BYTES)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as problem:
-        raise WccsimError(f"{path}: not a readable npz ({problem}); allowed: {ALLOWED}") from None

@@ -9,14 +9,7 @@ import numpy as np
 from numba import njit
 
 from wccsim.arith import bit_length_of_count
-from wccsim.bitstream import (
-    Bytes,
-    Words,
-    buffer_for,
-    get_bits,
-    put_bits,
-    sign_extended,
-)
+from wccsim.bitstream import Bytes, Words, buffer_for, get_bits, put_bits, sign_extended
 from wccsim.codecs.base import (
     Body,
     Codec,

@@ -8,14 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from wccsim.bitstream import (
-    TAIL_BYTES,
-    Bytes,
-    bytes_for,
-    pack,
-    readable,
-    unpack,
-)
+from wccsim.bitstream import TAIL_BYTES, Bytes, bytes_for, pack, readable, unpack
 from wccsim.codecs.base import (
     Body,
     Codec,

@@ -10,15 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wccsim.bitstream import (
-    Bytes,
-    Words,
-    buffer_for,
-    pack,
-    place,
-    put_bits,
-    unpack,
-)
+from wccsim.bitstream import Bytes, Words, buffer_for, pack, place, put_bits, unpack
 from wccsim.codecs.base import (
     MADE,
     Body,

@@ -8,14 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numba import njit
 
-from wccsim.bitstream import (
-    Bytes,
-    Words,
-    buffer_for,
-    get_bits,
-    put_bits,
-    sign_extended,
-)
+from wccsim.bitstream import Bytes, Words, buffer_for, get_bits, put_bits, sign_extended
 from wccsim.codecs.base import (
     Body,
     Codec,

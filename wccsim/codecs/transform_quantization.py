@@ -11,15 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wccsim.arith import Rounding, rounding_shift
-from wccsim.bitstream import (
-    Bytes,
-    buffer_for,
-    get_bits,
-    pack,
-    place,
-    put_bits,
-    unpack,
-)
+from wccsim.bitstream import Bytes, buffer_for, get_bits, pack, place, put_bits, unpack
 from wccsim.codecs.base import (
     MADE,
     Body,

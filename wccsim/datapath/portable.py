@@ -22,7 +22,7 @@ import numpy.typing as npt
 from numba import njit
 
 from wccsim.datapath import fused
-from wccsim.datapath.fused import Room, Workspace
+from wccsim.datapath.fused import Room
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.portable_forward import I16, I32, I64, LOW_WORD, U, _forward_strip, _score_strips
@@ -313,17 +313,7 @@ def _layer(
 KERNELS = fused.Kernels(
     "portable", prepare, _shapes, pack_weights, True, pairs_of_pixels, _score, _layer, PLAIN_SCANS
 )
-
-
-def run(
-    plan: Plan,
-    x: npt.NDArray[Any],
-    out: npt.NDArray[Any],
-    inner: bool,
-    workspace: Workspace | None = None,
-) -> Arrays:
-    """One image x [C, H, W] through `plan` into `out` [Cout, H, W]; `workspace` is reused where given."""
-    return fused.execute(KERNELS, plan, x, out, workspace)
+run = fused.runner(KERNELS)
 
 
 __all__ = ["KERNELS", "covers", "run"]

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from numba import njit
 
 from wccsim.datapath import fused, lanes
-from wccsim.datapath.fused import Room, Workspace
+from wccsim.datapath.fused import Room
 from wccsim.datapath.plain import Arrays
 from wccsim.datapath.plan import Plan
 from wccsim.datapath.strips import Scans, Threshold
@@ -166,14 +166,4 @@ def covers(plan: Plan, inner: bool, unsigned: bool) -> str | None:
 
 
 KERNELS = kernels_of("vector", False, pack_weights)
-
-
-def run(
-    plan: Plan,
-    x: npt.NDArray[Any],
-    out: npt.NDArray[Any],
-    inner: bool,
-    workspace: Workspace | None = None,
-) -> Arrays:
-    """One image x [C, H, W] through `plan` into `out` [Cout, H, W]; `workspace` is reused where given."""
-    return fused.execute(KERNELS, plan, x, out, workspace)
+run = fused.runner(KERNELS)

@@ -7,8 +7,6 @@ metadata. Integers are exact in all of them, whatever their size.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import sys
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from wccsim import __version__
 from wccsim.errors import WccsimError
 from wccsim.files import is_device, refuse_folder, replacing, write_text
+from wccsim.report.plain_csv import plain_csv
 from wccsim.report.terminal import Cell, exact_decimal, grouped, terminal_table
 
 if TYPE_CHECKING:
@@ -84,11 +83,7 @@ class Report:
 
 def csv_text(report: Report) -> str:
     """The rows as CSV: a header, "\\n" line ends, empty cells for None, exact numbers."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(report.columns)
-    writer.writerows([_csv_cell(cell) for cell in row] for row in report.rows)
-    return out.getvalue()
+    return plain_csv(report.columns, [[_csv_cell(cell) for cell in row] for row in report.rows])
 
 
 def json_text(report: Report) -> str:
