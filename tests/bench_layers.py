@@ -1,8 +1,16 @@
-"""A small network and random weights for the tests of the benchmarks."""
+"""A small layer, a small network and random weights for the tests of the benchmarks."""
 
 import numpy as np
 
+from wccsim.bench.inputs import job
 from wccsim.network.catalog import load_network
+from wccsim.parameters import WccParameters
+
+SMALL = WccParameters(bias=True)
+
+
+def small_job(**fields):
+    return job("small", (12, 40, 48), 8, WccParameters(bias=True, **fields), seed=1)
 
 
 def network():

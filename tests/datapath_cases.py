@@ -12,6 +12,7 @@ from wccsim.datapath.plan import make_plan
 from wccsim.parameters import HAAR_VARIANTS, WccParameters
 
 PATTERNS = ("random", "minimum", "impulse", "ties", "constant", "checkerboard", "smooth")
+UNIT = dict(r1=(1 << 15, 15), r2=(1 << 15, 15), r3=(1 << 15, 18))
 
 
 @dataclass(frozen=True)
