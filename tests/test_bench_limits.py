@@ -66,7 +66,7 @@ def test_operations_and_bytes_of_a_stage_are_those_of_the_plan(path, shape):
 @pytest.mark.parametrize("path", MEASURED)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_stages_compute_what_the_layer_computes(path, threads):
-    from wccsim.datapath.workers import processors
+    from wccsim.processors import processors
 
     if threads > processors():
         pytest.skip("one processor only")

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "wccsim"
 # its own floor: what two of them share stands lower.
 FLOORS = """
 # ground
-actions compiling errors kernel_cache progress
+actions compiling errors kernel_cache processors progress
 bitstream files folders formats quantise
 arith located maps parameters rice_code
 default_maps stored_bits

@@ -46,9 +46,9 @@ from wccsim.errors import WccsimError
 from wccsim.parameters import INDEX_FORMATS, MAX_LEVELS, WORD_FORMATS, padded, parse_keep
 
 Ints = npt.NDArray[np.int64]
-SHIFT_BITS = 6
+SHIFT_BITS = 6  # of the stream's field for R1's shift
+EXTRA_BITS = 3  # of its field for each level's own shift
 MOST_SHIFT = 30  # of R1, plus levels: beyond it R3's shift would be below 1
-EXTRA_BITS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

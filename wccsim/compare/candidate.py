@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy.typing as npt
 
+from wccsim.codecs.base import HEADER_BITS
 from wccsim.codecs.distortion import squared_error
 from wccsim.compare.knob import Settled, joined
 from wccsim.compare.methods import FixedWidth
 from wccsim.compare.point import Point
 from wccsim.compare.search import solve, within
 from wccsim.compare.study import Study
-from wccsim.compare.wcc_knob import HEADER_BITS, WccKnob, WccSetting
+from wccsim.compare.wcc_knob import WccKnob, WccSetting
 
 Map = npt.NDArray[Any]
 _UNIFORM = FixedWidth("uniform", least=1, most=8, least_signed=2)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wccsim.codecs.base import HEADER_BITS
 from wccsim.codecs.huffman_code import LENGTH_BITS, code_lengths, coded_bits
 from wccsim.codecs.klt import MAX_LENGTH, STEP_BITS
 from wccsim.codecs.klt import Klt as KltCodec
@@ -21,7 +22,6 @@ from wccsim.compare.study import study_of
 
 Map = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
-HEADER_BITS = 64
 MAX_STEP = (1 << STEP_BITS) - 1
 WORD_BITS = range(8, 13)
 

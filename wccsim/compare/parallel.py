@@ -15,6 +15,7 @@ from multiprocessing import active_children
 from typing import TypeVar
 
 from wccsim.errors import WccsimError
+from wccsim.processors import processors
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,8 +28,7 @@ def process_count(asked: int) -> int:
     """How many processes `--jobs` asks for; 0 is one for each core that this process may use."""
     if not 0 <= asked <= MAX_PROCESSES:
         raise WccsimError(f"jobs is {asked}; allowed: 1 to {MAX_PROCESSES} processes, 0 for one a core")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return asked or min(cores, MAX_PROCESSES)
+    return asked or min(processors(), MAX_PROCESSES)
 
 
 def finished(

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wccsim.codecs.base import HEADER_BITS
 from wccsim.codecs.distortion import squared_error
 from wccsim.codecs.registry import codec
-from wccsim.codecs.wcc import Wcc
+from wccsim.codecs.wcc import EXTRA_BITS, SHIFT_BITS, Wcc
 from wccsim.codecs.wcc_index import index_bits
 from wccsim.compare.knob import Knob, Settled, parts
 from wccsim.compare.point import Point
@@ -26,7 +27,6 @@ from wccsim.compare.study import Study
 from wccsim.parameters import MAX_LEVELS
 
 Map = npt.NDArray[Any]
-HEADER_BITS, SCALE_BITS, SHIFT_BITS = 64, 6, 3
 _INDEX_SLACK_BITS = 8  # of a sub-band: a Rice-coded index is never longer than the bitmap by more
 _SAMPLE_VALUES = 1 << 18
 _SAMPLE_ROWS = 1 << MAX_LEVELS
@@ -177,7 +177,7 @@ class WccKnob(Knob):
         if self._setting.words == "rice":
             return ranking.positions
         levels = self._setting.levels
-        side = SCALE_BITS + SHIFT_BITS * levels + ranking.positions + _INDEX_SLACK_BITS * (3 * levels + 1)
+        side = SHIFT_BITS + EXTRA_BITS * levels + ranking.positions + _INDEX_SLACK_BITS * (3 * levels + 1)
         room = (x.size * 8 * x.dtype.itemsize - side) // x.shape[0]
         kept = min(ranking.positions, max(1, room // self._setting.detail_bits))
         while kept > 1 and (excess := _word_bits(self._setting, ranking, kept) - room) > 0:
@@ -200,7 +200,7 @@ class WccKnob(Knob):
         s, n = self._setting, self._ranked(x).positions
         if s.words == "rice":
             return self._sampled_guess(x, target_bits, n)
-        kept = (target_bits - HEADER_BITS - SCALE_BITS - n) / (x.shape[0] * s.detail_bits)
+        kept = (target_bits - HEADER_BITS - SHIFT_BITS - n) / (x.shape[0] * s.detail_bits)
         return int(min(n - 1, max(0, n - kept)))
 
     def _sampled_guess(self, x: Map, target_bits: float, positions: int) -> int | None:
@@ -216,7 +216,7 @@ def wcc_bits(setting: WccSetting, ranking: Ranking, channels: int, kept: int) ->
     """Total bits of the codec `wcc` with words of fixed width, without coding them."""
     plane = ranking.source.plane
     flags = ranking.flags(kept) if setting.index == "rice" else np.empty(0, np.bool_)
-    side = SCALE_BITS + (SHIFT_BITS * setting.levels if setting.per_level_shift else 0)
+    side = SHIFT_BITS + (EXTRA_BITS * setting.levels if setting.per_level_shift else 0)
     words = channels * _word_bits(setting, ranking, kept)
     return HEADER_BITS + side + index_bits(flags, kept, setting.index, plane) + words
 

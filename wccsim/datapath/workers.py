@@ -19,6 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from wccsim.errors import WccsimError
+from wccsim.processors import processors
 
 VARIABLE = "WCCSIM_THREADS"
 
@@ -51,11 +52,6 @@ def prefetch(typing_context: Any, array: Any, at: Any) -> Any:
         return context.get_dummy_value()
 
     return signature, codegen
-
-
-def processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def thread_count(asked: int | None = None) -> int:
